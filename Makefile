@@ -1,0 +1,65 @@
+# The commands of this project. `make test` is what CI runs; `make prove` is the same at full size.
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GQLGEN      = github.com/99designs/gqlgen
+
+.PHONY: run test prove generate generated lint portable unit fuzz web docs bench install \
+	prove-laptop prove-cluster prove-rendering prove-presence prove-hostile prove-playground prove-suites
+
+run: ## start a server on this machine
+	go run .
+
+test: install generated lint portable unit fuzz web ## everything, at reduced counts
+
+install: ## what the tests need: redis-server, chromium, npm packages
+	./.ci/install
+
+generate: ## graph/ from schema.graphqls, the playground's build
+	go run $(GQLGEN) generate
+	cd web/playground && npm ci && npm run build
+
+generated: ## fail if graph/ isn't what gqlgen makes of the schema
+	./.ci/unchanged graph -- go run $(GQLGEN) generate
+
+lint:
+	test -z "$$(gofmt -l $$(git ls-files '*.go' ':!graph/*'))" || { gofmt -l $$(git ls-files '*.go' ':!graph/*'); exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+portable: ## the program builds where its raw-socket code has a twin
+	GOOS=darwin go build -o /dev/null .
+	GOOS=windows go build -o /dev/null .
+
+unit: ## every Go suite under the race detector, end-to-end ones included
+	go test -race -timeout 15m ./...
+
+fuzz: ## a few seconds for each decoder
+	./.ci/fuzz 5s
+
+web: ## lint, types and build of the playground; fail if the committed build differs
+	cd web/playground && npm run lint
+	./.ci/unchanged web/playground/dist -- npm --prefix web/playground run build
+
+bench: ## benchmarks beside the hot code
+	go test -run '^$$' -bench . -benchmem ./delivery ./render ./store/... ./transport/...
+
+# Each line below shows one of the promises at full size.
+PROVE = PARLEY_PROVE=1 go test -race -count=1 -v -timeout 30m
+
+prove: install prove-laptop prove-cluster prove-rendering prove-presence prove-hostile prove-playground prove-suites
+prove-laptop: ## one command, no Redis: the README's tour; kill -9 in the middle of 5,000 messages
+	$(PROVE) -run 'TestReadme|TestKillInTheMiddleOfSending' ./e2e
+prove-cluster: ## two nodes on one Redis: order, healing, kill -9, outages, lost tail, FLUSHALL
+	$(PROVE) -run 'TestTwoNodes|TestRedis' ./e2e
+prove-rendering: ## one execution per event for 1,000 subscribers; shared and per-viewer bytes equal
+	$(PROVE) -run 'TestRenderedOnceForAll|TestNothingIsLeftBehind' ./e2e
+	$(PROVE) -run 'TestSharedRendering' ./resolvers
+prove-presence: ## typing and presence across nodes; a killed node's users go OFFLINE once
+	$(PROVE) -run 'TestPresence|TestTyping|TestOnlyMembers' ./e2e
+prove-hostile: ## bad input of every kind, over every transport
+	$(PROVE) -run 'TestHostile' ./e2e
+prove-playground: ## sign in, subscribe, send and receive in headless Chromium
+	$(PROVE) -run 'TestPlayground' ./e2e
+prove-suites: ## every suite at full counts under the race detector, and longer fuzzing
+	PARLEY_PROVE=1 go test -race -count=1 -timeout 60m ./...
+	./.ci/fuzz 30s

@@ -1,0 +1,143 @@
+package delivery
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"parley/eventlog"
+)
+
+// Options are the hub's settings; the zero value is useful.
+type Options struct {
+	// PageSize is how many entries one read of a log asks for; 0 means 200.
+	PageSize int
+	// RenderTimeout bounds one rendering; 0 means 2 s.
+	RenderTimeout time.Duration
+	// MaxPending bounds the publications of one topic that wait to be handled; beyond it they
+	// are dropped and read from the log. 0 means 4,096.
+	MaxPending int
+	// Log takes what operators should know; nil means slog.Default().
+	Log *slog.Logger
+	// Registerer takes the metrics; nil means none.
+	Registerer prometheus.Registerer
+}
+
+func (o Options) withDefaults() Options {
+	if o.PageSize == 0 {
+		o.PageSize = 200
+	}
+	if o.RenderTimeout == 0 {
+		o.RenderTimeout = 2 * time.Second
+	}
+	if o.MaxPending == 0 {
+		o.MaxPending = 4096
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	return o
+}
+
+// Hub routes publications of topics to the subscribers in this process.
+type Hub struct {
+	log     eventlog.Log
+	options Options
+	metrics *metrics
+
+	// ctx ends when the hub closes; goroutines counts what Close joins.
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	mu         sync.Mutex
+	closed     bool
+	goroutines sync.WaitGroup
+	topics     map[string]*topic
+	states     map[string]*stateTopic
+}
+
+// NewHub returns a hub over the logs of an engine.
+func NewHub(log eventlog.Log, options Options) *Hub {
+	ctx, cancel := context.WithCancel(context.Background())
+	h := &Hub{
+		log: log, options: options.withDefaults(), ctx: ctx, cancel: cancel,
+		topics: map[string]*topic{}, states: map[string]*stateTopic{},
+	}
+	h.metrics = newMetrics(options.Registerer, h)
+	return h
+}
+
+// Close ends the hub: nothing is delivered after it returns, and nothing is told to subscribers.
+func (h *Hub) Close() {
+	h.mu.Lock()
+	h.closed = true
+	h.mu.Unlock()
+	h.cancel()
+	h.goroutines.Wait()
+}
+
+// spawn starts a goroutine that Close joins; false means that the hub is closing.
+func (h *Hub) spawn(f func()) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return false
+	}
+	h.goroutines.Go(f)
+	return true
+}
+
+// topicFor returns the topic of a log with one more user, opening it if need be.
+func (h *Hub) topicFor(name string) *topic {
+	h.mu.Lock()
+	t, ok := h.topics[name]
+	if !ok {
+		t = newTopic(h, name)
+		h.topics[name] = t
+	}
+	t.users++
+	h.mu.Unlock()
+	if !ok {
+		h.spawn(t.open)
+	}
+	return t
+}
+
+// release gives up one use of a topic; the last one stops its watch.
+func (h *Hub) release(t *topic) {
+	h.mu.Lock()
+	t.users--
+	last := t.users == 0
+	if last && h.topics[t.name] == t {
+		delete(h.topics, t.name)
+	}
+	h.mu.Unlock()
+	if last {
+		t.cancel()
+	}
+}
+
+// retry calls f until it returns anything but ErrUnavailable or ctx is done, waiting longer each
+// time, up to 2 s, with jitter.
+func (h *Hub) retry(ctx context.Context, what string, f func() error) error {
+	wait := 50 * time.Millisecond
+	for tries := 1; ; tries++ {
+		err := f()
+		if err == nil || ctx.Err() != nil || !isUnavailable(err) {
+			return err
+		}
+		if tries == 3 {
+			h.options.Log.Warn("store doesn't answer, trying on", "what", what, "error", err)
+		}
+		select {
+		case <-time.After(wait/2 + rand.N(wait/2)):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		wait = min(2*wait, 2*time.Second)
+	}
+}

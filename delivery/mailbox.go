@@ -1,0 +1,58 @@
+package delivery
+
+import "sync"
+
+// mailbox makes one thing at a time happen to its owner: letters are handled in order, in batches
+// of all that wait, by a goroutine that exists only while there are some.
+type mailbox[L any] struct {
+	handle func(letters []L)
+	// spawn starts a goroutine that the hub joins; false means that the hub is closing.
+	spawn func(func()) bool
+
+	mu      sync.Mutex
+	waiting []L
+	spare   []L
+	running bool
+}
+
+// post leaves a letter.
+func (m *mailbox[L]) post(letter L) {
+	m.mu.Lock()
+	m.waiting = append(m.waiting, letter)
+	start := !m.running
+	m.running = true
+	m.mu.Unlock()
+	if start && !m.spawn(m.run) {
+		m.mu.Lock()
+		m.running = false
+		m.mu.Unlock()
+	}
+}
+
+// depth is how many letters wait.
+func (m *mailbox[L]) depth() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.waiting)
+}
+
+func (m *mailbox[L]) run() {
+	for {
+		m.mu.Lock()
+		if len(m.waiting) == 0 {
+			m.running = false
+			m.mu.Unlock()
+			return
+		}
+		batch := m.waiting
+		m.waiting, m.spare = m.spare[:0], nil
+		m.mu.Unlock()
+
+		m.handle(batch)
+
+		clear(batch)
+		m.mu.Lock()
+		m.spare = batch[:0]
+		m.mu.Unlock()
+	}
+}

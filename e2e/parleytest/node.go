@@ -1,0 +1,219 @@
+package parleytest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Patience is how long tests wait for facts before they fail.
+const Patience = 20 * time.Second
+
+var build struct {
+	once   sync.Once
+	binary string
+	err    error
+}
+
+// Binary builds the server once per test process, with the race detector, and returns its path.
+func Binary(t testing.TB) string {
+	t.Helper()
+	build.once.Do(func() {
+		dir, err := os.MkdirTemp("", "parley-e2e-")
+		if err != nil {
+			build.err = err
+			return
+		}
+		build.binary = filepath.Join(dir, "parley")
+		args := []string{"build", "-o", build.binary}
+		if os.Getenv("PARLEY_E2E_RACE") != "0" {
+			args = append(args, "-race")
+		}
+		cmd := exec.Command("go", append(args, "parley")...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			build.err = fmt.Errorf("building the server: %w\n%s", err, out)
+		}
+	})
+	if build.err != nil {
+		t.Fatal(build.err)
+	}
+	return build.binary
+}
+
+// RemoveBinary removes what Binary built; for TestMain.
+func RemoveBinary() {
+	if build.binary != "" {
+		_ = os.RemoveAll(filepath.Dir(build.binary))
+	}
+}
+
+// Node is a running server.
+type Node struct {
+	// URL is the server's base, http://127.0.0.1:port, and Admin that of its metrics.
+	URL, Admin string
+
+	t    testing.TB
+	env  []string
+	data string
+	cmd  *exec.Cmd
+	done chan struct{}
+	out  *output
+}
+
+// Start starts a server on free ports with settings as environment variables. Unless they name a
+// PARLEY_DATA it has a data folder of its own. It is stopped when the test ends; a race it reports
+// fails the test.
+func Start(t testing.TB, settings map[string]string) *Node {
+	t.Helper()
+	n := &Node{t: t, data: settings["PARLEY_DATA"], out: &output{}}
+	if n.data == "" {
+		n.data = t.TempDir()
+	}
+	main, admin := freeAddr(t), freeAddr(t)
+	n.URL, n.Admin = "http://"+main, "http://"+admin
+	n.env = append(os.Environ(), "PARLEY_ADDR="+main, "PARLEY_ADMIN_ADDR="+admin, "PARLEY_DATA="+n.data, "GORACE=halt_on_error=0")
+	for name, value := range settings {
+		if name != "PARLEY_DATA" {
+			n.env = append(n.env, name+"="+value)
+		}
+	}
+	n.Restart()
+	t.Cleanup(func() {
+		n.Stop()
+		if bytes.Contains(n.out.Bytes(), []byte("WARNING: DATA RACE")) {
+			t.Errorf("the server reported a data race:\n%s", n.out.Bytes())
+		}
+		if t.Failed() {
+			t.Logf("the server's log:\n%s", n.out.Tail(8192))
+		}
+	})
+	return n
+}
+
+// Restart starts the server again, on the same addresses and data, and waits until it is ready.
+func (n *Node) Restart() {
+	n.t.Helper()
+	n.cmd = exec.Command(Binary(n.t))
+	n.cmd.Env, n.cmd.Stdout, n.cmd.Stderr = n.env, n.out, n.out
+	if err := n.cmd.Start(); err != nil {
+		n.t.Fatal(err)
+	}
+	n.done = make(chan struct{})
+	go func(cmd *exec.Cmd, done chan struct{}) {
+		_ = cmd.Wait()
+		close(done)
+	}(n.cmd, n.done)
+	n.WaitReady()
+}
+
+// WaitReady waits until the server says that it is ready.
+func (n *Node) WaitReady() {
+	n.t.Helper()
+	Eventually(n.t, "the server is ready", func() bool {
+		select {
+		case <-n.done:
+			n.t.Fatalf("the server ended:\n%s", n.out.Tail(8192))
+		default:
+		}
+		return n.Status("/readyz") == http.StatusOK
+	})
+}
+
+// Status is the status of a GET of a path, 0 when nobody answers.
+func (n *Node) Status(path string) int {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, n.URL+path, nil)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0
+	}
+	_ = response.Body.Close()
+	return response.StatusCode
+}
+
+// Kill ends the server as a crash would (kill -9).
+func (n *Node) Kill() { n.signal(syscall.SIGKILL) }
+
+// Stop ends the server as an operator would.
+func (n *Node) Stop() { n.signal(syscall.SIGTERM) }
+
+func (n *Node) signal(sig syscall.Signal) {
+	n.t.Helper()
+	select {
+	case <-n.done:
+		return
+	default:
+	}
+	_ = n.cmd.Process.Signal(sig)
+	select {
+	case <-n.done:
+	case <-time.After(Patience):
+		_ = n.cmd.Process.Kill()
+		<-n.done
+		n.t.Errorf("the server didn't end after %v:\n%s", sig, n.out.Tail(8192))
+	}
+}
+
+// PID is the server's process id.
+func (n *Node) PID() int { return n.cmd.Process.Pid }
+
+// Log is what the server has printed so far.
+func (n *Node) Log() string { return string(n.out.Bytes()) }
+
+// output keeps what a server prints.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) Bytes() []byte {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return bytes.Clone(o.b.Bytes())
+}
+
+func (o *output) Tail(n int) []byte {
+	all := o.Bytes()
+	return all[max(0, len(all)-n):]
+}
+
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// Eventually waits for a fact.
+func Eventually(t testing.TB, what string, fact func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(Patience)
+	for !fact() {
+		if time.Now().After(deadline) {
+			t.Fatalf("in vain: waiting until %s", what)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/handler"
+	"github.com/99designs/gqlgen/graphql/handler/extension"
+	"github.com/99designs/gqlgen/graphql/handler/lru"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"parley/auth"
+	"parley/resolvers"
+	"parley/transport/graphqlhttp"
+	"parley/transport/graphqlws"
+	"parley/transport/sse"
+	"parley/web"
+)
+
+const (
+	headerTimeout    = 10 * time.Second
+	idleTimeout      = 2 * time.Minute
+	drainPatience    = 5 * time.Second
+	readyTimeout     = 2 * time.Second
+	queryCacheSize   = 1000
+	pollAfterSeconds = 10
+)
+
+// graphql is the endpoint of every transport.
+func (s *server) graphql(schema graphql.ExecutableSchema) http.Handler {
+	h := handler.New(schema)
+	h.AddTransport(graphqlws.Transport{Service: s.connections})
+	h.AddTransport(sse.Transport{Service: s.connections})
+	h.AddTransport(graphqlhttp.Transport{Service: s.connections})
+	h.SetErrorPresenter(resolvers.PresentError(s.log))
+	h.SetQueryCache(lru.New[*ast.QueryDocument](queryCacheSize))
+	h.SetParserTokenLimit(s.config.QueryTokens)
+	if s.config.development() {
+		h.Use(extension.Introspection{})
+	} else {
+		h.SetDisableSuggestion(true)
+	}
+	return h
+}
+
+// routes are what clients see.
+func (s *server) routes(endpoint http.Handler, identity *identity) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/graphql", auth.Authenticate(identity.verifier, s.identityFailed)(endpoint))
+	mux.Handle("/playground", web.Playground())
+	mux.Handle("/playground/", web.Playground())
+	mux.Handle("GET /{$}", http.RedirectHandler("/playground", http.StatusFound))
+	mux.HandleFunc("GET /schema.graphqls", serveSchema)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /readyz", s.ready)
+	if identity.signer != nil {
+		mux.Handle("/dev/token", auth.DevSignIn(identity.signer, identity.origins))
+	}
+	return identity.origins.CORS(mux)
+}
+
+func (s *server) identityFailed(r *http.Request, err error) {
+	s.log.InfoContext(r.Context(), "a token was refused", "remote", r.RemoteAddr, "error", err)
+}
+
+func serveSchema(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/graphql; charset=utf-8")
+	_, _ = w.Write(schemaSource)
+}
+
+// ready tells a load balancer whether to send clients here: not while draining, nor while the
+// store doesn't answer.
+func (s *server) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+	defer cancel()
+	switch err := s.store.Ready(ctx); {
+	case s.draining.Load():
+		answer(w, http.StatusServiceUnavailable, "draining")
+	case err != nil:
+		s.log.WarnContext(ctx, "not ready", "error", err)
+		answer(w, http.StatusServiceUnavailable, "the store doesn't answer")
+	default:
+		answer(w, http.StatusOK, "ready")
+	}
+}
+
+func answer(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text + "\n"))
+}
+
+// adminRoutes are what operators see.
+func (s *server) adminRoutes() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{Registry: s.metrics}))
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
+}

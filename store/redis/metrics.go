@@ -1,0 +1,101 @@
+package redis
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	goredis "github.com/redis/go-redis/v9"
+)
+
+// metrics are the store's own. They work unregistered too.
+type metrics struct {
+	scripts    *prometheus.HistogramVec
+	reconnects prometheus.Counter
+	looks      prometheus.Counter
+	pool       poolCollector
+
+	registerer prometheus.Registerer
+	registered []prometheus.Collector
+}
+
+func newMetrics(client *goredis.Client) *metrics {
+	return &metrics{
+		scripts: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "parley_redis_script_seconds",
+			Help:    "Time of a script's round trip to Redis, by script.",
+			Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 11),
+		}, []string{"script"}),
+		reconnects: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "parley_redis_pubsub_reconnects_total",
+			Help: "How often the pub/sub connection had to be opened again.",
+		}),
+		looks: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "parley_redis_tail_check_looks_total",
+			Help: "Topics that a tail check found ahead of their hints.",
+		}),
+		pool: poolCollector{client: client},
+	}
+}
+
+func (m *metrics) register(r prometheus.Registerer) error {
+	if r == nil {
+		return nil
+	}
+	m.registerer = r
+	for _, c := range []prometheus.Collector{m.scripts, m.reconnects, m.looks, m.pool} {
+		if err := r.Register(c); err != nil {
+			m.unregister()
+			return fmt.Errorf("redis: metrics: %w", err)
+		}
+		m.registered = append(m.registered, c)
+	}
+	return nil
+}
+
+func (m *metrics) unregister() {
+	for _, c := range m.registered {
+		m.registerer.Unregister(c)
+	}
+}
+
+func (m *metrics) observe(sc *script, took time.Duration) {
+	m.scripts.WithLabelValues(sc.name).Observe(took.Seconds())
+}
+
+var (
+	poolConnections = prometheus.NewDesc("parley_redis_pool_connections",
+		"Connections of the pool, by state.", []string{"state"}, nil)
+	poolRequests = prometheus.NewDesc("parley_redis_pool_requests_total",
+		"Requests for a connection, by result: hit (one was free), miss (one was opened), timeout.",
+		[]string{"result"}, nil)
+	poolStale = prometheus.NewDesc("parley_redis_pool_stale_total",
+		"Connections dropped because they were broken or too old.", nil, nil)
+)
+
+// poolCollector reads the connection pool's own counts at each scrape.
+type poolCollector struct{ client *goredis.Client }
+
+// Describe implements [prometheus.Collector].
+func (c poolCollector) Describe(descs chan<- *prometheus.Desc) {
+	descs <- poolConnections
+	descs <- poolRequests
+	descs <- poolStale
+}
+
+// Collect implements [prometheus.Collector].
+func (c poolCollector) Collect(found chan<- prometheus.Metric) {
+	stats := c.client.PoolStats()
+	gauge := func(value uint32, state string) {
+		found <- prometheus.MustNewConstMetric(poolConnections, prometheus.GaugeValue, float64(value), state)
+	}
+	gauge(stats.IdleConns, "idle")
+	gauge(stats.TotalConns-min(stats.IdleConns, stats.TotalConns), "busy")
+	count := func(value uint32, result string) {
+		found <- prometheus.MustNewConstMetric(poolRequests, prometheus.CounterValue, float64(value), result)
+	}
+	count(stats.Hits, "hit")
+	count(stats.Misses, "miss")
+	count(stats.Timeouts, "timeout")
+	found <- prometheus.MustNewConstMetric(poolStale, prometheus.CounterValue, float64(stats.StaleConns))
+}

@@ -1,0 +1,237 @@
+// Package redistest starts Redis servers for tests: private ones, on the loopback interface, that end
+// with the test.
+package redistest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+)
+
+// patience bounds how long a server may take to start or to stop.
+const patience = 10 * time.Second
+
+// Server is a redis-server process with a data folder of its own. It keeps an append-only file that is
+// written before answers are sent, so that what was acknowledged survives Kill. Its methods fail the
+// test where they can't do what they say.
+type Server struct {
+	// URL is what clients are given. It stays the same over restarts.
+	URL string
+
+	t    testing.TB
+	dir  string
+	port int
+	args []string
+
+	mu      sync.Mutex
+	process *process // nil while stopped
+	client  *goredis.Client
+}
+
+// process is one life of a server.
+type process struct {
+	cmd   *exec.Cmd
+	ended chan struct{} // closed when it has ended
+}
+
+// Start starts a server and stops it when the test ends. Further arguments are as on redis-server's
+// command line ("--cluster-enabled", "yes").
+func Start(t testing.TB, args ...string) *Server {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "redistest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{t: t, dir: dir, args: args}
+	t.Cleanup(func() {
+		s.Stop()
+		_ = s.client.Close()
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	// A port that was free may be taken by somebody else before the server takes it.
+	for try := 1; ; try++ {
+		s.port = freePort(t)
+		s.URL = fmt.Sprintf("redis://127.0.0.1:%d/0", s.port)
+		s.client = goredis.NewClient(&goredis.Options{
+			Addr: s.address(), MaxRetries: -1, DialerRetries: 1, DisableIdentity: true,
+		})
+		err := s.start()
+		if err == nil {
+			return s
+		}
+		_ = s.client.Close()
+		if try == 3 {
+			t.Fatalf("redistest: %v", err)
+		}
+	}
+}
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func (s *Server) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
+
+// start starts the process and waits until it answers.
+func (s *Server) start() error {
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		return fmt.Errorf("install redis-server 7.0 or later (apt-get install redis-server): %w", err)
+	}
+	args := append([]string{
+		"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir, "--daemonize", "no",
+		"--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--logfile", filepath.Join(s.dir, "log"),
+		"--enable-debug-command", "yes",
+	}, s.args...)
+	p := &process{cmd: exec.Command(path, args...), ended: make(chan struct{})}
+	p.cmd.SysProcAttr = withUs()
+	if err := p.cmd.Start(); err != nil {
+		return err
+	}
+	go func() {
+		_ = p.cmd.Wait() // how it ended doesn't matter
+		close(p.ended)
+	}()
+	s.mu.Lock()
+	s.process = p
+	s.mu.Unlock()
+	return s.untilReady(p)
+}
+
+func (s *Server) untilReady(p *process) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		select {
+		case <-p.ended:
+			log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
+			return fmt.Errorf("redis-server has ended: %s", tail(string(log)))
+		case <-ctx.Done():
+			return fmt.Errorf("redis-server doesn't answer within %v", patience)
+		case <-poll.C:
+			if s.client.Ping(ctx).Err() == nil {
+				return nil
+			}
+		}
+	}
+}
+
+func tail(log string) string {
+	lines := strings.Split(strings.TrimSpace(log), "\n")
+	return strings.Join(lines[max(0, len(lines)-3):], "; ")
+}
+
+// Client returns a client of the server, for what a test wants to do behind Parley's back.
+func (s *Server) Client() *goredis.Client { return s.client }
+
+// Do runs a command.
+func (s *Server) Do(args ...any) any {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	got, err := s.client.Do(ctx, args...).Result()
+	if err != nil {
+		s.t.Fatalf("redistest: %v: %v", args[0], err)
+	}
+	return got
+}
+
+// Stop ends the server as its operator would; nothing is lost. It does nothing to one that is stopped.
+func (s *Server) Stop() { s.end(os.Interrupt) }
+
+// Kill ends the server with SIGKILL.
+func (s *Server) Kill() { s.end(os.Kill) }
+
+func (s *Server) end(signal os.Signal) {
+	s.t.Helper()
+	s.mu.Lock()
+	p := s.process
+	s.process = nil
+	s.mu.Unlock()
+	if p == nil {
+		return
+	}
+	if err := p.cmd.Process.Signal(signal); err != nil {
+		s.t.Errorf("redistest: %v", err)
+	}
+	select {
+	case <-p.ended:
+	case <-time.After(patience):
+		s.t.Errorf("redistest: the server doesn't end within %v", patience)
+		_ = p.cmd.Process.Kill()
+		<-p.ended
+	}
+}
+
+// Restart starts the server again, with the data it had, after ending it if it is running.
+func (s *Server) Restart() {
+	s.t.Helper()
+	s.Stop()
+	if err := s.start(); err != nil {
+		s.t.Fatalf("redistest: %v", err)
+	}
+}
+
+// Flush empties the server under its clients' feet.
+func (s *Server) Flush() {
+	s.t.Helper()
+	s.Do("FLUSHALL")
+}
+
+// KillPubSub closes all pub/sub connections and returns how many there were.
+func (s *Server) KillPubSub() int64 {
+	s.t.Helper()
+	n, _ := s.Do("CLIENT", "KILL", "TYPE", "pubsub").(int64)
+	return n
+}
+
+// Snapshot is the data of a server at some moment.
+type Snapshot struct{ dir string }
+
+// Snapshot copies what the server has now; at least all that has been acknowledged.
+func (s *Server) Snapshot() Snapshot {
+	s.t.Helper()
+	snapshot := Snapshot{dir: s.t.TempDir()}
+	if err := os.CopyFS(filepath.Join(snapshot.dir, appendOnly), os.DirFS(filepath.Join(s.dir, appendOnly))); err != nil {
+		s.t.Fatalf("redistest: %v", err)
+	}
+	return snapshot
+}
+
+// appendOnly is the folder in which redis-server keeps its append-only file.
+const appendOnly = "appendonlydir"
+
+// RestoreSnapshot ends the server and starts it again with the data of a snapshot: what was written
+// since is lost.
+func (s *Server) RestoreSnapshot(snapshot Snapshot) {
+	s.t.Helper()
+	s.Kill()
+	own := filepath.Join(s.dir, appendOnly)
+	if err := os.RemoveAll(own); err != nil {
+		s.t.Fatalf("redistest: %v", err)
+	}
+	if err := os.CopyFS(own, os.DirFS(filepath.Join(snapshot.dir, appendOnly))); err != nil {
+		s.t.Fatalf("redistest: %v", err)
+	}
+	s.Restart()
+}

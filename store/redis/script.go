@@ -1,0 +1,197 @@
+package redis
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+)
+
+//go:embed lua
+var sources embed.FS
+
+// script is a verb of the store, in Lua; its file says what it takes and returns. It answers with a
+// list whose first element is a word.
+type script struct {
+	name string
+	lua  *goredis.Script
+	// readOnly scripts may be sent again when their answer was lost.
+	readOnly bool
+}
+
+var (
+	createScript     = writing("create", "clock", "notify", "room", "member", "log", "retention")
+	appendScript     = writing("append", "clock", "notify", "room", "receipts", "member", "log", "retention")
+	fenceScript      = writing("fence", "clock", "notify", "room", "member", "log", "retention")
+	markReadScript   = writing("mark-read", "clock", "room", "receipts", "member")
+	forgetRoomScript = writing("forget-room")
+	recordScript     = writing("record")
+
+	readScript        = reading("read", "room", "member", "log")
+	viewScript        = reading("view", "member")
+	messagesScript    = reading("messages", "room", "member")
+	membersScript     = reading("members", "member")
+	unreadScript      = reading("unread")
+	membershipsScript = reading("memberships", "member")
+	publicScript      = reading("public")
+
+	renewScript      = writing("renew", "clock")
+	releaseScript    = writing("release", "clock")
+	leasesScript     = writing("leases", "clock")
+	dueScript        = reading("due", "clock")
+	connectScript    = writing("connect", "clock", "notify", "presence")
+	disconnectScript = writing("disconnect", "clock", "notify", "presence")
+	offlineScript    = writing("offline", "clock", "notify", "presence")
+	typingScript     = writing("typing", "clock", "notify", "typing")
+	typingNowScript  = reading("typing-now", "clock", "typing")
+)
+
+func writing(name string, libs ...string) *script {
+	return &script{name: name, lua: goredis.NewScript(source(name, libs))}
+}
+
+func reading(name string, libs ...string) *script {
+	return &script{name: name, lua: goredis.NewScript(source(name, libs)), readOnly: true}
+}
+
+// source puts the parts a verb is made of into one, since scripts can't load others.
+func source(name string, libs []string) string {
+	var b strings.Builder
+	for _, lib := range libs {
+		b.WriteString(file("lua/lib/" + lib + ".lua"))
+	}
+	b.WriteString(file("lua/" + name + ".lua"))
+	return b.String()
+}
+
+func file(path string) string {
+	text, err := sources.ReadFile(path)
+	if err != nil {
+		panic(err) // it is embedded, or the program isn't whole
+	}
+	return string(text)
+}
+
+// run runs a script. A reading one is tried again, once, when the way to Redis fails; a writing one
+// isn't, since it may have been done.
+func (s *Store) run(ctx context.Context, sc *script, keys []string, args ...any) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	start := time.Now()
+	got, err := s.runOnce(ctx, sc, keys, args)
+	if err != nil && sc.readOnly && ctx.Err() == nil && !isReply(err) {
+		got, err = s.runOnce(ctx, sc, keys, args)
+	}
+	s.metrics.observe(sc, time.Since(start))
+	if err != nil {
+		return nil, fault(sc.name, err)
+	}
+	return got, nil
+}
+
+func (s *Store) runOnce(ctx context.Context, sc *script, keys []string, args []any) (answer, error) {
+	if sc.readOnly {
+		return sc.lua.RunRO(ctx, s.client, keys, args...).Slice()
+	}
+	return sc.lua.Run(ctx, s.client, keys, args...).Slice()
+}
+
+// isReply tells an error that Redis answered from one of the way to it.
+func isReply(err error) bool {
+	var reply goredis.Error
+	return errors.As(err, &reply)
+}
+
+// call is one run of a script among several.
+type call struct {
+	keys []string
+	args []any
+}
+
+// runAll runs a reading script several times in one round trip, each run atomic by itself.
+func (s *Store) runAll(ctx context.Context, sc *script, calls []call) ([]answer, error) {
+	if len(calls) == 0 {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	start := time.Now()
+	answers, err := s.pipeline(ctx, sc, calls)
+	if err != nil && goredis.HasErrorPrefix(err, "NOSCRIPT") {
+		if err = sc.lua.Load(ctx, s.client).Err(); err == nil {
+			answers, err = s.pipeline(ctx, sc, calls)
+		}
+	}
+	s.metrics.observe(sc, time.Since(start))
+	if err != nil {
+		return nil, fault(sc.name, err)
+	}
+	return answers, nil
+}
+
+func (s *Store) pipeline(ctx context.Context, sc *script, calls []call) ([]answer, error) {
+	pipe := s.client.Pipeline()
+	cmds := make([]*goredis.Cmd, len(calls))
+	for i, c := range calls {
+		cmds[i] = sc.lua.EvalShaRO(ctx, pipe, c.keys, c.args...)
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, err
+	}
+	answers := make([]answer, len(calls))
+	for i, cmd := range cmds {
+		var err error
+		if answers[i], err = cmd.Slice(); err != nil {
+			return nil, err
+		}
+	}
+	return answers, nil
+}
+
+// answer is what a script returned. What isn't there, or of another type, reads as the zero value.
+type answer []any
+
+func (a answer) at(i int) any {
+	if i < len(a) {
+		return a[i]
+	}
+	return nil
+}
+
+// word is how the script ended.
+func (a answer) word() string { return a.text(0) }
+
+func (a answer) text(i int) string {
+	text, _ := a.at(i).(string)
+	return text
+}
+
+func (a answer) list(i int) answer {
+	list, _ := a.at(i).([]any)
+	return list
+}
+
+// number reads an integer, or a text that says one.
+func (a answer) number(i int) uint64 {
+	switch v := a.at(i).(type) {
+	case int64:
+		return uint64(v)
+	case string:
+		n, _ := strconv.ParseUint(v, 10, 64)
+		return n
+	}
+	return 0
+}
+
+// from returns the texts from the i-th element on.
+func (a answer) from(i int) []string {
+	texts := make([]string, 0, max(0, len(a)-i))
+	for ; i < len(a); i++ {
+		texts = append(texts, a.text(i))
+	}
+	return texts
+}

@@ -1,0 +1,189 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"parley/eventlog"
+)
+
+// What the names of state topics begin with, as eventlog makes them.
+var (
+	typingPrefix   = eventlog.TypingTopic("")
+	presencePrefix = eventlog.PresenceTopic("")
+)
+
+// WatchState implements [eventlog.State].
+func (s *Store) WatchState(ctx context.Context, name string, sink func([]eventlog.Value)) (stop func(), err error) {
+	described, err := stateTopic(name)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	known, err := s.bucketState(ctx, described.bucket)
+	if err != nil {
+		return nil, err
+	}
+	var begun bool
+	var last uint64
+	w := &watch{news: func(news any) {
+		if value := news.(eventlog.Value); !begun || value.Version > last {
+			begun, last = true, value.Version
+			sink([]eventlog.Value{value})
+		}
+	}}
+	if stop, err = s.subscribe(ctx, described, w, known); err != nil {
+		return nil, err
+	}
+	values, err := s.readStates(ctx, []string{name})
+	if err != nil {
+		stop()
+		return nil, err
+	}
+	w.call(func() { w.news(values[0]) })
+	return stop, nil
+}
+
+// stateTopic describes a state topic by its name.
+func stateTopic(name string) (topic, error) {
+	if room, ok := strings.CutPrefix(name, typingPrefix); ok && room != "" {
+		e := entityOf(room)
+		return topic{name: name, bucket: e.bucket, channel: e.channel(), state: true, decode: func(payload string) (any, error) {
+			return decodeTyping(room, payload)
+		}}, nil
+	}
+	if user, ok := strings.CutPrefix(name, presencePrefix); ok && user != "" {
+		b := bucketOf(user)
+		return topic{name: name, bucket: b, channel: b.presenceChannel(), state: true, decode: decodePresence}, nil
+	}
+	return topic{}, fmt.Errorf("redis: %q is no state topic", name)
+}
+
+func (s *Store) bucketState(ctx context.Context, b *bucket) (bucketState, error) {
+	values, err := s.client.HMGet(ctx, b.key("bucket"), "n", "mark", "evicted").Result()
+	if err != nil {
+		return bucketState{}, fault("watch", err)
+	}
+	return decodeBucketState(values), nil
+}
+
+// readStates reads the present values of state topics, in the order asked.
+func (s *Store) readStates(ctx context.Context, names []string) ([]eventlog.Value, error) {
+	var rooms, users []string
+	for _, name := range names {
+		if room, ok := strings.CutPrefix(name, typingPrefix); ok {
+			rooms = append(rooms, room)
+		} else {
+			users = append(users, strings.TrimPrefix(name, presencePrefix))
+		}
+	}
+	sets, err := s.typingValues(ctx, rooms)
+	if err != nil {
+		return nil, err
+	}
+	presences, err := s.presenceValues(ctx, users)
+	if err != nil {
+		return nil, err
+	}
+	values := make([]eventlog.Value, len(names))
+	for i, name := range names {
+		if strings.HasPrefix(name, typingPrefix) {
+			values[i], sets = sets[0], sets[1:]
+		} else {
+			values[i], presences = presences[0], presences[1:]
+		}
+	}
+	return values, nil
+}
+
+// staleStates are the state topics whose values may have changed unheard: a set, bounded by what is
+// watched.
+type staleStates struct {
+	mu    sync.Mutex
+	names map[string]bool
+	wake  chan struct{} // holds one: there is something in names
+}
+
+func newStaleStates() *staleStates {
+	return &staleStates{names: map[string]bool{}, wake: make(chan struct{}, 1)}
+}
+
+func (st *staleStates) add(name string) {
+	st.mu.Lock()
+	st.names[name] = true
+	st.mu.Unlock()
+	select {
+	case st.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take takes all of them.
+func (st *staleStates) take() []string {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	names := slices.Collect(maps.Keys(st.names))
+	clear(st.names)
+	return names
+}
+
+// keep puts back, for the next tick, what couldn't be read now.
+func (st *staleStates) keep(names []string) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for _, name := range names {
+		st.names[name] = true
+	}
+}
+
+// statesAtOnce bounds how many values are read in one round trip.
+const statesAtOnce = 200
+
+// rereadStates reads the stale states and hands them over.
+func (s *Store) rereadStates(ctx context.Context) {
+	names := s.stale.take()
+	for part := range slices.Chunk(names, statesAtOnce) {
+		before := s.topics.versions(part)
+		values, err := s.readStates(ctx, part)
+		if err != nil {
+			s.stale.keep(part)
+			continue
+		}
+		for i, name := range part {
+			if t := s.topics.named(name); t != nil {
+				s.hand(t, s.topics.advance(t, values[i], before[name]))
+			}
+		}
+	}
+}
+
+// versions returns the versions last handed over of some topics.
+func (ts *topics) versions(names []string) map[string]uint64 {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	versions := make(map[string]uint64, len(names))
+	for _, name := range names {
+		if t := ts.byName[name]; t != nil {
+			versions[name] = t.version
+		}
+	}
+	return versions
+}
+
+// advance notes the version of a value about to be handed over. A store that lost its tail may say a
+// lower one than it said before: such a value is the present one all the same, and gets a version by
+// which watchers know that.
+func (ts *topics) advance(t *topic, value eventlog.Value, before uint64) eventlog.Value {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if value.Version < before && t.version == before {
+		value = withVersion(value, before+1)
+	}
+	t.version = max(t.version, value.Version)
+	return value
+}

@@ -1,0 +1,128 @@
+// Package redis is the engine for many nodes: rooms, logs, presence and typing in one Redis server
+// that all nodes share. What is stored and what is published is decided in Lua scripts, one a verb,
+// each of them one atomic step on one bucket; docs/redis.md describes every key.
+package redis
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	goredis "github.com/redis/go-redis/v9"
+
+	"parley/eventlog"
+)
+
+// callTimeout bounds a call from start to end, whatever its context allows.
+const callTimeout = 5 * time.Second
+
+// Options say how to open a store.
+type Options struct {
+	// URL names the server: redis://user:password@host:port/db, rediss:// for TLS, or
+	// unix:///path?db=0. go-redis's options may follow as query parameters.
+	URL string
+	// Retention of the rooms' logs.
+	Retention eventlog.Retention
+	// Log is where the store says what no caller is told; nil for nowhere.
+	Log *slog.Logger
+	// Registerer takes the store's metrics; nil for none. Two stores need two.
+	Registerer prometheus.Registerer
+	// TailCheck is how often lost hints are looked for; 0 means each second.
+	TailCheck time.Duration
+}
+
+// Store is all of Parley's storage on one Redis server. It implements chat.Store, eventlog.Log,
+// eventlog.State and presence.Store.
+type Store struct {
+	client    *goredis.Client
+	address   string
+	publish   string
+	keep      keepRecord
+	tailCheck time.Duration
+	log       *slog.Logger
+	metrics   *metrics
+
+	topics *topics
+	bus    *bus
+	stale  *staleStates
+	leases leases
+
+	// wrongLayout is set while the server has data of another storage format.
+	wrongLayout atomic.Pointer[layoutError]
+
+	stop    context.CancelFunc
+	running sync.WaitGroup
+	closed  atomic.Bool
+}
+
+// Open connects to the server and checks that it can be used: that it answers, is 7.0 or later,
+// doesn't evict, and holds nothing of another storage format. The error says what to do about it, and
+// never the password.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	options, err := clientOptions(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		client:    goredis.NewClient(options),
+		address:   options.Addr,
+		publish:   "PUBLISH",
+		keep:      keepOf(o.Retention),
+		tailCheck: o.TailCheck,
+		log:       o.Log,
+		topics:    newTopics(),
+		stale:     newStaleStates(),
+	}
+	if s.tailCheck == 0 {
+		s.tailCheck = time.Second
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.metrics = newMetrics(s.client)
+	if err := s.start(ctx); err != nil {
+		return nil, errors.Join(err, s.client.Close())
+	}
+	if err := s.metrics.register(o.Registerer); err != nil {
+		return nil, errors.Join(err, s.client.Close())
+	}
+	s.begin()
+	return s, nil
+}
+
+// begin starts the goroutines that Close joins.
+func (s *Store) begin() {
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	s.bus = newBus(s.client, s.receive, s.resubscribed, s.metrics.reconnects)
+	s.running.Go(func() { s.bus.run(ctx) })
+	s.running.Go(func() { s.heal(ctx) })
+}
+
+// Close ends the store's goroutines and connections. Calls after it answer Unavailable.
+func (s *Store) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	s.stop()
+	s.running.Wait()
+	s.metrics.unregister()
+	return s.client.Close()
+}
+
+// Ready returns nil if the server answers.
+func (s *Store) Ready(ctx context.Context) error {
+	if layout := s.wrongLayout.Load(); layout != nil {
+		return fault("ready", layout)
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if err := s.client.Ping(ctx).Err(); err != nil {
+		return fault("ready", err)
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+package redis
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"parley/presence"
+)
+
+const (
+	// dueAtOnce bounds what one sweep does in a bucket, of each kind.
+	dueAtOnce = 50
+	// sweepAtOnce bounds what one sweep does altogether.
+	sweepAtOnce = 500
+)
+
+// chore is one thing that a sweep has to do.
+type chore func(ctx context.Context) error
+
+// Sweep implements [presence.Store]. Every chore is idempotent, so that it doesn't matter how many
+// nodes find it at once.
+func (s *Store) Sweep(ctx context.Context, grace time.Duration) (more bool, err error) {
+	chores, more, err := s.chores(ctx, grace)
+	if err != nil {
+		return false, err
+	}
+	if len(chores) > sweepAtOnce {
+		chores, more = chores[:sweepAtOnce], true
+	}
+	for _, do := range chores {
+		if err := do(ctx); err != nil {
+			return false, err
+		}
+	}
+	return more, nil
+}
+
+// chores finds what is due, and whether that is all. The leases are read last, so that an instance
+// with devices and without a lease is one whose lease has ended.
+func (s *Store) chores(ctx context.Context, grace time.Duration) (chores []chore, more bool, err error) {
+	calls := make([]call, bucketCount)
+	for i, b := range allBuckets() {
+		calls[i] = call{keys: b.keys("instances", "grace", "typing-due"), args: []any{dueAtOnce}}
+	}
+	due, err := s.runAll(ctx, dueScript, calls)
+	if err != nil {
+		return nil, false, err
+	}
+	leases, err := s.run(ctx, leasesScript, []string{leasesKey()})
+	if err != nil {
+		return nil, false, err
+	}
+	living := leases.list(1).from(0)
+	for i, b := range allBuckets() {
+		for _, instance := range due[i].list(1).from(0) {
+			if slices.Contains(living, instance) {
+				continue
+			}
+			users, err := s.usersOf(ctx, b, instance)
+			if err != nil {
+				return nil, false, err
+			}
+			more = more || len(users) == dueAtOnce
+			for _, user := range users {
+				chores = append(chores, func(ctx context.Context) error { return s.disconnect(ctx, instance, "", user, grace) })
+			}
+		}
+		over, expired := due[i].list(2).from(0), due[i].list(3).from(0)
+		more = more || len(over) == dueAtOnce || len(expired) == dueAtOnce
+		for _, user := range over {
+			chores = append(chores, func(ctx context.Context) error { return s.takeOffline(ctx, user) })
+		}
+		for _, room := range expired {
+			chores = append(chores, func(ctx context.Context) error { return s.setTyping(ctx, room, presence.User{}, 0) })
+		}
+	}
+	return chores, more, nil
+}
+
+// usersOf returns some of the users that have devices of an instance in a bucket.
+func (s *Store) usersOf(ctx context.Context, b *bucket, instance string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	users, err := s.client.SRandMemberN(ctx, b.of(instance).own("instance"), dueAtOnce).Result()
+	if err != nil {
+		return nil, fault("sweep", err)
+	}
+	return users, nil
+}
+
+// takeOffline ends a user's grace.
+func (s *Store) takeOffline(ctx context.Context, user string) error {
+	e := entityOf(user)
+	keys := append(e.owns("devices", "user"), e.keys("grace", "bucket", "recent")...)
+	_, err := s.run(ctx, offlineScript, keys, user, e.presenceChannel(), s.publish, mark())
+	return err
+}

@@ -1,0 +1,186 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+)
+
+// bucketState is what a bucket says of its changes.
+type bucketState struct {
+	// n counts the changes of the bucket's topics, mark tells one life of the bucket from the
+	// next; 0 and "" before the first change.
+	n    uint64
+	mark string
+	// evicted is the count of the latest change that `recent` no longer knows.
+	evicted uint64
+}
+
+func decodeBucketState(values []any) bucketState {
+	a := answer(values)
+	return bucketState{n: a.number(0), mark: a.text(1), evicted: a.number(2)}
+}
+
+// lostTo reports whether the bucket now is not what the one of an earlier look has become: a
+// flush, an older snapshot, a failover.
+func (b bucketState) lostTo(now bucketState) bool {
+	return b.mark != "" && (now.mark != b.mark || now.n < b.n)
+}
+
+// watchedBucket is a bucket with topics that this node watches; guarded by topics.mu.
+type watchedBucket struct {
+	bucketState
+	topics map[string]*topic
+	// suspects are topics that were ahead of what was heard of them at the last check, with the
+	// count they were at. Their hints may still have been on the way.
+	suspects map[string]uint64
+}
+
+// bucketTail is what a tail check reads of a bucket.
+type bucketTail struct {
+	bucketState
+	// recent are the topics changed since the last check, with the count at their last change.
+	recent map[string]uint64
+}
+
+// compare takes note of a bucket's tail and returns the topics that have missed something.
+func (b *watchedBucket) compare(tail bucketTail) []*topic {
+	var missed []*topic
+	before := b.bucketState
+	b.bucketState = tail.bucketState
+	if before.lostTo(tail.bucketState) || before.n < tail.evicted {
+		clear(b.suspects)
+		for _, t := range b.topics {
+			t.heard = tail.n
+			missed = append(missed, t)
+		}
+		return missed
+	}
+	for name, n := range b.suspects {
+		if t := b.topics[name]; t != nil && t.heard < n {
+			t.heard = n
+			missed = append(missed, t)
+		}
+	}
+	clear(b.suspects)
+	for name, n := range tail.recent {
+		if t := b.topics[name]; t != nil && t.heard < n {
+			b.suspects[name] = n
+		}
+	}
+	return missed
+}
+
+// counts returns where the watched buckets were at the last check.
+func (ts *topics) counts() map[*bucket]uint64 {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	counts := make(map[*bucket]uint64, len(ts.buckets))
+	for b, watched := range ts.buckets {
+		counts[b] = watched.n
+	}
+	return counts
+}
+
+// compare is watchedBucket.compare for all buckets read.
+func (ts *topics) compare(tails map[*bucket]bucketTail) []*topic {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	var missed []*topic
+	for b, tail := range tails {
+		if watched := ts.buckets[b]; watched != nil {
+			missed = append(missed, watched.compare(tail)...)
+		}
+	}
+	return missed
+}
+
+// heal checks the tails at each tick, and reads the states again that may have changed unheard.
+func (s *Store) heal(ctx context.Context) {
+	ticker := time.NewTicker(s.tailCheck)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			s.checkTails(ctx)
+		case <-s.stale.wake:
+		}
+		s.rereadStates(ctx)
+	}
+}
+
+// checkTails finds the topics whose hints were lost. While Redis can't be reached it does nothing:
+// when it can again, pub/sub has been reopened and everything is looked at anyway.
+func (s *Store) checkTails(ctx context.Context) {
+	tails, err := s.readTails(ctx, s.topics.counts())
+	if err != nil {
+		return
+	}
+	for _, t := range s.topics.compare(tails) {
+		s.metrics.looks.Inc()
+		s.look(t)
+	}
+	s.guardRecord(ctx)
+}
+
+func (s *Store) readTails(ctx context.Context, counts map[*bucket]uint64) (map[*bucket]bucketTail, error) {
+	if len(counts) == 0 {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	pipe := s.client.Pipeline()
+	states := make(map[*bucket]*goredis.SliceCmd, len(counts))
+	recent := make(map[*bucket]*goredis.ZSliceCmd, len(counts))
+	for b, n := range counts {
+		states[b] = pipe.HMGet(ctx, b.key("bucket"), "n", "mark", "evicted")
+		recent[b] = pipe.ZRangeByScoreWithScores(ctx, b.key("recent"), &goredis.ZRangeBy{
+			Min: "(" + strconv.FormatUint(n, 10), Max: "+inf",
+		})
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, fault("tail check", err)
+	}
+	tails := make(map[*bucket]bucketTail, len(counts))
+	for b := range counts {
+		tail := bucketTail{bucketState: decodeBucketState(states[b].Val()), recent: map[string]uint64{}}
+		for _, z := range recent[b].Val() {
+			if name, ok := z.Member.(string); ok {
+				tail.recent[name] = uint64(z.Score)
+			}
+		}
+		tails[b] = tail
+	}
+	return tails, nil
+}
+
+// look tells a topic's watchers that they may have missed something.
+func (s *Store) look(t *topic) {
+	if t.state {
+		s.stale.add(t.name)
+		return
+	}
+	for _, w := range s.topics.listeners(t) {
+		w.call(w.look)
+	}
+}
+
+// guardRecord writes the record of the storage format again where the server was emptied, and stops
+// being ready where it was replaced by one of another format.
+func (s *Store) guardRecord(ctx context.Context) {
+	written, err := s.checkRecord(ctx)
+	if written {
+		s.log.Warn("the Redis server was emptied; beginning anew")
+	}
+	var layout *layoutError
+	if errors.As(err, &layout) {
+		s.wrongLayout.Store(layout)
+	} else if err == nil {
+		s.wrongLayout.Store(nil)
+	}
+}

@@ -1,0 +1,154 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"parley/chat"
+	"parley/eventlog"
+	"parley/presence"
+)
+
+var (
+	_ chat.Store     = (*Store)(nil)
+	_ eventlog.Log   = (*Store)(nil)
+	_ eventlog.State = (*Store)(nil)
+	_ presence.Store = (*Store)(nil)
+)
+
+// Options say where and how to keep the data.
+type Options struct {
+	// Dir is the data folder; it is made if it isn't there.
+	Dir string
+	// Synchronous is how far a commit is driven before it is acknowledged: "NORMAL" (also "")
+	// survives the death of the process, "FULL" also a loss of power.
+	Synchronous string
+	// Retention of the logs' entries; messages stay.
+	Retention eventlog.Retention
+	// Log is told what nobody else hears of; nil means slog.Default().
+	Log *slog.Logger
+	// Now is the store's clock; nil means time.Now.
+	Now func() time.Time
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if o.Synchronous == "" {
+		o.Synchronous = "NORMAL"
+	}
+	if o.Synchronous != "NORMAL" && o.Synchronous != "FULL" {
+		return o, fmt.Errorf("sqlite: synchronous is NORMAL or FULL, not %q", o.Synchronous)
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	o.Retention = o.Retention.WithDefaults()
+	return o, nil
+}
+
+const (
+	databaseName = "parley.db"
+	lockName     = "parley.lock"
+)
+
+// Store is the engine. All methods may be called at the same time, and answer Unavailable after
+// Close.
+type Store struct {
+	now     func() time.Time
+	lock    *folderLock
+	writer  *writer
+	readers *readers
+	bus     *bus
+
+	closing  sync.Once
+	closeErr error
+}
+
+// Open opens the store in the data folder, bringing an older file up to date. The folder belongs
+// to this process until Close: a second one is refused with a *[InUseError]. A file written by a
+// newer version of Parley is refused too.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("sqlite: data folder: %w", err)
+	}
+	lock, err := lockFolder(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{now: clock(o.Now), lock: lock}
+	if err := s.open(ctx, o); err != nil {
+		return nil, errors.Join(fmt.Errorf("sqlite: %s: %w", filepath.Join(o.Dir, databaseName), err), lock.release())
+	}
+	return s, nil
+}
+
+func (s *Store) open(ctx context.Context, o Options) error {
+	path, err := filepath.Abs(filepath.Join(o.Dir, databaseName))
+	if err != nil {
+		return err
+	}
+	db, err := openDatabase(ctx, path, o.Synchronous)
+	if err != nil {
+		return err
+	}
+	if err := prepareFile(ctx, db, s.now()); err != nil {
+		return errors.Join(err, db.close())
+	}
+	if s.readers, err = openReaders(ctx, path); err != nil {
+		return errors.Join(err, db.close())
+	}
+	s.bus = startBus()
+	s.writer = startWriter(db, s.bus, path, o.Retention, s.now, o.Log)
+	return nil
+}
+
+// prepareFile brings the file up to date and lays to rest what an earlier process left behind: the
+// folder being ours, no earlier instance is alive.
+func prepareFile(ctx context.Context, db *conn, now time.Time) error {
+	if err := migrate(ctx, db); err != nil {
+		return err
+	}
+	return lapseLeases(ctx, db, now)
+}
+
+// Close ends the store: steps under way are finished, those waiting are answered Unavailable, the
+// publications committed are still handed out, and every goroutine is joined. It may be called
+// more than once.
+func (s *Store) Close() error {
+	s.closing.Do(func() {
+		err := s.writer.close()
+		s.bus.close()
+		s.closeErr = errors.Join(err, s.readers.close(), s.lock.release())
+	})
+	return s.closeErr
+}
+
+// Ready reports whether the store can answer: nil when a read and a step of the writer work now,
+// and otherwise an error that wraps eventlog.ErrUnavailable.
+func (s *Store) Ready(ctx context.Context) error {
+	_, err := read(ctx, s, func(ctx context.Context, c *conn) (int, error) { return userVersion(ctx, c) })
+	if err != nil {
+		return err
+	}
+	_, err = write(ctx, s, func(context.Context, *tx) (struct{}, error) { return struct{}{}, nil })
+	return err
+}
+
+// clock returns now in UTC and whole milliseconds, which is what the store keeps.
+func clock(now func() time.Time) func() time.Time {
+	return func() time.Time { return fromMillis(now().UnixMilli()) }
+}
+
+func fromMillis(ms int64) time.Time { return time.UnixMilli(ms).UTC() }

@@ -1,0 +1,237 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"parley/eventlog"
+)
+
+const (
+	// maxWaiting bounds the steps that wait for the writer, maxGroup those that share a commit.
+	maxWaiting = 1024
+	maxGroup   = 256
+	// idleAfter is how long the writer must have had nothing to do before it tidies up.
+	idleAfter = time.Second
+	// choresEvery is how often there are chores.
+	choresEvery = time.Minute
+)
+
+// step is one atomic change waiting for the writer, and the caller who waits for its answer.
+type step struct {
+	run    func(*tx) error
+	answer chan error
+}
+
+// writer owns the connection that writes, and its goroutine.
+type writer struct {
+	db        *conn
+	bus       *bus
+	path      string
+	retention eventlog.Retention
+	now       func() time.Time
+	log       *slog.Logger
+
+	queue chan *step
+	quit  chan struct{}
+	done  chan struct{}
+	// closeErr is the goroutine's until done is closed.
+	closeErr error
+
+	// The rest is the goroutine's own.
+	overfull *overfull
+	chores   []chore
+	unsaved  bool // the write-ahead log holds something that a checkpoint would move
+}
+
+func startWriter(db *conn, b *bus, path string, r eventlog.Retention, now func() time.Time, log *slog.Logger) *writer {
+	w := &writer{
+		db: db, bus: b, path: path, retention: r, now: now, log: log,
+		queue:    make(chan *step, maxWaiting),
+		quit:     make(chan struct{}),
+		done:     make(chan struct{}),
+		overfull: newOverfull(),
+	}
+	w.chores = w.allChores()
+	go w.run()
+	return w
+}
+
+// write runs one atomic change on the writer and returns what it returned, once it is committed.
+// Where ctx ends first, the change may still happen.
+func write[T any](ctx context.Context, s *Store, do func(context.Context, *tx) (T, error)) (T, error) {
+	var none, result T
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	err := s.writer.do(ctx, func(t *tx) (err error) {
+		if ctx.Err() != nil {
+			return unavailable(ctx.Err())
+		}
+		// An interrupted statement would take the others of the group with it.
+		result, err = do(context.WithoutCancel(ctx), t)
+		return err
+	})
+	if err != nil {
+		return none, err
+	}
+	return result, nil
+}
+
+func (w *writer) do(ctx context.Context, run func(*tx) error) error {
+	s := &step{run: run, answer: make(chan error, 1)}
+	select {
+	case <-w.quit:
+		return errClosed
+	default:
+	}
+	select {
+	case w.queue <- s:
+	case <-w.quit:
+		return errClosed
+	case <-ctx.Done():
+		return unavailable(ctx.Err())
+	}
+	select {
+	case err := <-s.answer:
+		return err
+	case <-ctx.Done():
+		return unavailable(ctx.Err())
+	case <-w.done:
+		select {
+		case err := <-s.answer:
+			return err
+		default:
+			return errClosed
+		}
+	}
+}
+
+// close ends the goroutine after the group under way, and closes the connection.
+func (w *writer) close() error {
+	close(w.quit)
+	<-w.done
+	return w.closeErr
+}
+
+func (w *writer) run() {
+	defer close(w.done)
+	idle, tick := time.NewTimer(idleAfter), time.NewTicker(choresEvery)
+	defer idle.Stop()
+	defer tick.Stop()
+	for {
+		select {
+		case <-w.quit:
+			w.finish()
+			return
+		case first := <-w.queue:
+			w.commit(w.group(first))
+			w.tidyUp()
+			idle.Reset(idleAfter)
+		case <-tick.C:
+			w.chores = w.allChores()
+			idle.Reset(0)
+		case <-idle.C:
+			if w.tidyUp() {
+				idle.Reset(0)
+			} else {
+				w.checkpoint()
+			}
+		}
+	}
+}
+
+// finish answers those who came too late, and closes the connection.
+func (w *writer) finish() {
+	for len(w.queue) > 0 {
+		(<-w.queue).answer <- errClosed
+	}
+	w.checkpoint()
+	w.closeErr = w.db.close()
+}
+
+// group takes the steps that wait, first being the first of them.
+func (w *writer) group(first *step) []*step {
+	// Those who were just answered may have their next step ready: let them bring it.
+	runtime.Gosched()
+	steps := []*step{first}
+	for len(steps) < maxGroup {
+		select {
+		case s := <-w.queue:
+			steps = append(steps, s)
+		default:
+			return steps
+		}
+	}
+	return steps
+}
+
+// commit runs the steps in one transaction, and after its COMMIT publishes and answers.
+func (w *writer) commit(steps []*step) {
+	t := w.newTx()
+	results := make([]error, len(steps))
+	err := t.transact(func() error {
+		for i, s := range steps {
+			var fatal error
+			if results[i], fatal = t.attempt(s.run); fatal != nil {
+				return fatal
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		w.log.Error("sqlite: commit failed", "steps", len(steps), "error", err)
+		for i := range results {
+			results[i] = unavailable(err)
+		}
+	} else {
+		w.committed(t)
+	}
+	for i, s := range steps {
+		s.answer <- results[i]
+	}
+}
+
+// committed hands on what a committed transaction leaves to do.
+func (w *writer) committed(t *tx) {
+	w.unsaved = w.unsaved || t.changed
+	w.overfull.add(t.grown)
+	if !t.news.empty() {
+		w.bus.queue <- t.news
+	}
+}
+
+// alone runs a change of the writer's own in a transaction.
+func (w *writer) alone(change func(context.Context, *tx) error) error {
+	t := w.newTx()
+	err := t.transact(func() error { return change(context.Background(), t) })
+	if err != nil {
+		return err
+	}
+	w.committed(t)
+	return nil
+}
+
+// checkpointLimit bounds the time a checkpoint may hold up the writer.
+const checkpointLimit = 500 * time.Millisecond
+
+// checkpoint moves the write-ahead log into the database file and truncates it. One that doesn't
+// get through, for a reader or for time, is made up for later.
+func (w *writer) checkpoint() {
+	if !w.unsaved {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), checkpointLimit)
+	defer cancel()
+	var busy, frames, moved int
+	_, err := w.db.get(ctx, into(&busy, &frames, &moved), `PRAGMA wal_checkpoint(TRUNCATE)`)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+	case err != nil:
+		w.log.Error("sqlite: checkpoint failed", "error", err)
+	default:
+		w.unsaved = busy != 0
+	}
+}

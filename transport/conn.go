@@ -1,0 +1,222 @@
+package transport
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"parley/delivery"
+)
+
+// Conn is the server's side of one socket or stream. While nothing happens it is one parked
+// goroutine (read.go); writing (write.go), operations (operation.go) and closing have goroutines
+// of their own that end with their work.
+type Conn struct {
+	service *Service
+	link    Link
+	outbox  *delivery.Outbox
+	crew    crew
+
+	mu         sync.Mutex
+	ctx        context.Context
+	cancel     context.CancelFunc
+	operations map[string]*operation
+	active     int // operations that run
+	answered   int // operations whose end waits in the outbox, perhaps
+	closing    bool
+	closeBy    time.Time
+
+	timer    *time.Timer
+	nextBeat time.Time
+	deadline time.Time // zero for none
+	overdue  Reason    // what the deadline means
+
+	writing sync.Mutex   // held by whoever writes to the socket
+	flushes atomic.Int64 // flushes asked for and not yet done
+
+	release func() // what Identify got; read after the crew's end
+
+	first [1]byte       // what a parked read reads into
+	early []byte        // read, but not yet received
+	read  chan struct{} // closed when nobody reads any more
+}
+
+// Connect makes a connection of a link and starts it. While the node stops it closes the socket
+// and reports false.
+func (s *Service) Connect(link Link) (*Conn, bool) {
+	c := &Conn{service: s, link: link, early: link.Early, read: make(chan struct{})}
+	c.link.Early, c.link.Greeting, c.link.Context = nil, nil, nil
+	c.ctx, c.cancel = context.WithCancel(link.Context)
+	c.outbox = delivery.NewOutbox(s.options.HighWater, c.flush, c.overflow)
+	c.startTimer()
+	if !s.add(c) {
+		c.timer.Stop()
+		c.cancel()
+		_ = link.Socket.Close() // there is nothing to lose yet
+		return nil, false
+	}
+	tune(link.Socket, s.options.WriteTimeout)
+	if link.Greeting != nil {
+		c.Send(link.Greeting)
+	}
+	if len(c.early) > 0 {
+		c.crew.Go(c.burst)
+	} else {
+		c.crew.Go(c.park)
+	}
+	return c, true
+}
+
+func (c *Conn) startTimer() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	interval := c.service.options.Heartbeat
+	c.nextBeat = time.Now().Add(interval/2 + rand.N(interval/2+1))
+	c.timer = time.AfterFunc(c.untilNext(), c.tick)
+}
+
+// Service returns the service that the connection belongs to.
+func (c *Conn) Service() *Service { return c.service }
+
+// Context returns what operations of the connection run in. It ends with the connection.
+func (c *Conn) Context() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ctx
+}
+
+// Go runs f in a goroutine that the connection waits for when it ends; f should return soon after
+// the connection's context is done.
+func (c *Conn) Go(f func()) {
+	c.crew.Go(func() {
+		defer c.recoverFault()
+		f()
+	})
+}
+
+// Send puts a message of the protocol itself, which is never dropped, into the outbox.
+func (c *Conn) Send(frame []byte) { c.outbox.Control(frame) }
+
+// Identify makes ctx, derived from the connection's, the one that operations run in. The connection
+// ends when its viewer's right does, and whoever cares is told that it is there.
+func (c *Conn) Identify(ctx context.Context) {
+	c.crew.Do(func() {
+		c.mu.Lock()
+		c.ctx = ctx
+		c.mu.Unlock()
+		if expires := c.service.options.Expires; expires != nil {
+			if at, ok := expires(ctx); ok {
+				c.CloseAt(at, ReasonExpired)
+			}
+		}
+		if connected := c.service.options.Connected; connected != nil {
+			c.release = connected(ctx)
+		}
+	})
+}
+
+// CloseAt closes the connection for a reason at an instant, the zero Time meaning never. It
+// replaces what an earlier call said.
+func (c *Conn) CloseAt(at time.Time, reason Reason) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.deadline, c.overdue = at, reason
+	if !c.closing {
+		c.timer.Reset(c.untilNext())
+	}
+}
+
+// untilNext is how long the timer sleeps.
+func (c *Conn) untilNext() time.Duration {
+	next := c.nextBeat
+	if !c.deadline.IsZero() && c.deadline.Before(next) {
+		next = c.deadline
+	}
+	return max(0, time.Until(next))
+}
+
+func (c *Conn) tick() {
+	c.crew.Do(func() {
+		defer c.recoverFault()
+		c.mu.Lock()
+		now := time.Now()
+		overdue := !c.deadline.IsZero() && !now.Before(c.deadline)
+		reason := c.overdue
+		beat := !now.Before(c.nextBeat)
+		if beat {
+			c.nextBeat = now.Add(c.service.options.Heartbeat)
+		}
+		if !c.closing && !overdue {
+			c.timer.Reset(c.untilNext())
+		}
+		c.mu.Unlock()
+		switch {
+		case overdue:
+			c.Close(reason)
+		case beat:
+			c.beat()
+		}
+	})
+}
+
+// beat gives a sign of life. While bytes wait they are one, and the peer's reading is its.
+func (c *Conn) beat() {
+	if c.flushing() {
+		return
+	}
+	for _, o := range c.running() {
+		o.tellPosition()
+	}
+	c.Send(c.link.Wire.Heartbeat())
+}
+
+// overflow is where a connection that reads too slowly will be caught up from the log; for now it
+// has to come back and resume.
+func (c *Conn) overflow() { c.Close(ReasonOverload) }
+
+// Close ends the connection. It returns at once; only the first reason counts.
+func (c *Conn) Close(reason Reason) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing {
+		return
+	}
+	c.closing = true
+	c.closeBy = time.Now().Add(c.service.options.CloseTimeout)
+	c.timer.Stop()
+	go c.shutDown(reason) // Service.open waits for it
+}
+
+// Closing reports whether the connection is ending.
+func (c *Conn) Closing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closing
+}
+
+// shutDown ends operations, says farewell, waits a while for the peer's, and gives up everything.
+func (c *Conn) shutDown(reason Reason) {
+	defer c.service.remove(c, reason)
+	c.cancel()
+	c.stopOperations()
+	if reason.Code == ReasonGone.Code || !c.sayFarewell(reason) {
+		c.outbox.Close()
+		_ = c.link.Socket.Close() // whatever it says, the peer has gone
+	}
+	<-c.read
+	_ = c.link.Socket.Close() // all that matters has been said
+	c.crew.Wait()
+	if c.release != nil {
+		c.release()
+	}
+}
+
+// recoverFault, deferred, ends the connection after a panic of ours.
+func (c *Conn) recoverFault() {
+	if fault := recover(); fault != nil {
+		c.service.logFault("", fault)
+		c.Close(ReasonInternal)
+	}
+}

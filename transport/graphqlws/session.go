@@ -1,0 +1,157 @@
+package graphqlws
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"parley/transport"
+)
+
+// session is the protocol's state of one connection.
+type session struct {
+	options transport.Options
+
+	mu    sync.Mutex
+	state state
+}
+
+type state uint8
+
+const (
+	stateNew state = iota
+	// stateAuthenticating: connection_init is being judged.
+	stateAuthenticating
+	// stateReady: connection_ack is sent, or about to be.
+	stateReady
+)
+
+func newSession(options transport.Options) *session { return &session{options: options} }
+
+// Receive implements transport.Wire.
+func (s *session) Receive(c *transport.Conn, in *bufio.Reader) error {
+	return readMessage(in, s.options.MaxFrame, func(m message) error {
+		switch {
+		case m.op == ws.OpClose:
+			return s.takeClose(c, m.payload)
+		case c.Closing():
+		case m.op == ws.OpPing:
+			c.Send(frame(ws.OpPong, m.payload))
+		case m.op == ws.OpText:
+			s.take(c, m.payload)
+		}
+		return nil
+	})
+}
+
+// takeClose answers the peer's close frame with its own code (RFC 6455 §5.5.1). Nothing is read
+// after it.
+func (s *session) takeClose(c *transport.Conn, payload []byte) error {
+	code, text := ws.StatusNoStatusRcvd, ""
+	if len(payload) > 0 {
+		if len(payload) == 1 {
+			return transport.ReasonBadFrame
+		}
+		code, text = ws.StatusCode(binary.BigEndian.Uint16(payload)), string(payload[2:])
+		if err := ws.CheckCloseFrameData(code, text); err != nil {
+			return transport.ReasonBadFrame.Because(err.Error())
+		}
+	}
+	c.Close(transport.Reason{Code: int(code), Retry: true})
+	return io.EOF
+}
+
+// take handles a message of the protocol. What is wrong with it closes the connection, but the
+// frames after it can still be read.
+func (s *session) take(c *transport.Conn, text []byte) {
+	m, err := decode(text)
+	if err != nil {
+		c.Close(transport.ReasonBadMessage.Because(err.Error()))
+		return
+	}
+	switch m.kind {
+	case kindInit:
+		s.init(c, m.payload)
+	case kindPing:
+		c.Send(pong(m.payload))
+	case kindPong: // a sign of life like any other
+	case kindSubscribe:
+		if !s.is(stateReady) {
+			c.Close(transport.ReasonUnacknowledged)
+			return
+		}
+		c.Start(m.id, m.params)
+	case kindComplete:
+		c.Stop(m.id)
+	}
+}
+
+func pong(payload json.RawMessage) []byte { return text(kindPong, payload, "") }
+
+func (s *session) is(state state) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state == state
+}
+
+// move goes from one state to the next, if the session is in it.
+func (s *session) move(from, to state) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != from {
+		return false
+	}
+	s.state = to
+	return true
+}
+
+// init judges connection_init while the connection reads on.
+func (s *session) init(c *transport.Conn, payload json.RawMessage) {
+	if !s.move(stateNew, stateAuthenticating) {
+		c.Close(transport.ReasonTooManyInits)
+		return
+	}
+	c.CloseAt(time.Now().Add(s.options.InitTimeout), transport.ReasonOverload.Because("Authentication takes too long, please reconnect"))
+	c.Go(func() { s.authenticate(c, payload) })
+}
+
+func (s *session) authenticate(c *transport.Conn, payload json.RawMessage) {
+	ctx, err := s.viewerContext(c.Context(), payload)
+	switch {
+	case errors.Is(err, transport.ErrTryLater):
+		c.Close(transport.ReasonOverload.Because("The token can't be checked now, please reconnect"))
+	case err != nil:
+		c.Close(transport.ReasonForbidden.Because(err.Error()))
+	default:
+		c.CloseAt(time.Time{}, transport.ReasonDone)
+		c.Identify(ctx)
+		s.move(stateAuthenticating, stateReady)
+		c.Send(s.acknowledgement())
+	}
+}
+
+func (s *session) viewerContext(ctx context.Context, payload json.RawMessage) (context.Context, error) {
+	if s.options.Authenticate == nil {
+		return ctx, nil
+	}
+	var object map[string]any
+	if payload != nil {
+		if err := json.Unmarshal(payload, &object); err != nil {
+			return nil, err
+		}
+	}
+	return s.options.Authenticate(ctx, object)
+}
+
+// acknowledgement tells how often the server gives a sign of life.
+func (s *session) acknowledgement() []byte {
+	payload, _ := json.Marshal(map[string]int64{"heartbeatMillis": s.options.Heartbeat.Milliseconds()}) // numbers always marshal
+	return text(kindAck, payload, "")
+}

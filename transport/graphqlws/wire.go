@@ -1,0 +1,83 @@
+package graphqlws
+
+import (
+	"encoding/json"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/gobwas/ws"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"parley/delivery"
+	"parley/transport"
+)
+
+// framing is how an event becomes a next message: the header, and everything up to the payload's
+// end, is the same for all ids of one length.
+type framing struct {
+	// suffix is how many bytes follow the payload.
+	suffix int
+}
+
+const (
+	nextPrefix = `{"type":"next","payload":`
+	idPrefix   = `,"id":`
+)
+
+// AppendEvent implements delivery.Framing.
+func (f framing) AppendEvent(dst []byte, e *delivery.Event) []byte {
+	dst = appendHeader(dst, ws.OpText, len(nextPrefix)+len(e.Payload)+f.suffix)
+	return append(append(dst, nextPrefix...), e.Payload...)
+}
+
+// Framing implements transport.Wire.
+func (s *session) Framing(id string) (delivery.Framing, []byte) {
+	suffix := append([]byte(idPrefix), quote(id)...)
+	suffix = append(suffix, '}')
+	return framing{len(suffix)}, suffix
+}
+
+func quote(id string) []byte {
+	quoted, _ := json.Marshal(id) // a string always marshals
+	return quoted
+}
+
+// text returns the frame of a message.
+func text(kind kind, payload json.RawMessage, id string) []byte {
+	encoded, err := json.Marshal(serverMessage{kind, payload, id})
+	if err != nil {
+		// The payload isn't JSON; without it the message is still true.
+		encoded, _ = json.Marshal(serverMessage{Type: kind, ID: id})
+	}
+	return frame(ws.OpText, encoded)
+}
+
+// Position implements transport.Wire: a ping, which a client that doesn't know of positions
+// answers, and ignores.
+func (s *session) Position(id, cursor string) []byte {
+	payload, _ := json.Marshal(map[string]map[string]string{"cursors": {id: cursor}}) // strings always marshal
+	return text(kindPing, payload, "")
+}
+
+// Result implements transport.Wire.
+func (s *session) Result(id string, response *graphql.Response) []byte {
+	return append(text(kindNext, transport.EncodeResponse(response), id), s.Complete(id)...)
+}
+
+// Errors implements transport.Wire. No complete follows.
+func (s *session) Errors(id string, errors gqlerror.List) []byte {
+	return text(kindError, transport.EncodeErrors(errors), id)
+}
+
+// Complete implements transport.Wire.
+func (s *session) Complete(id string) []byte { return text(kindComplete, nil, id) }
+
+var heartbeat = frame(ws.OpPing, nil)
+
+// Heartbeat implements transport.Wire: a ping of the WebSocket itself, which browsers answer by
+// themselves.
+func (s *session) Heartbeat() []byte { return heartbeat }
+
+// Farewell implements transport.Wire.
+func (s *session) Farewell(reason transport.Reason) []byte {
+	return closeFrame(reason.Code, reason.Text)
+}

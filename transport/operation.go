@@ -1,0 +1,263 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"parley/delivery"
+	"parley/eventlog"
+	"parley/render"
+)
+
+// operation is one operation of a connection's client, from its request until its end has left
+// the outbox, or the client doesn't want it any more.
+type operation struct {
+	conn   *Conn
+	id     string
+	lane   *delivery.Lane
+	cancel context.CancelFunc
+
+	// guarded by conn.mu
+	state      operationState
+	subscriber *delivery.Subscriber
+}
+
+type operationState uint8
+
+const (
+	operationRuns operationState = iota
+	// operationAnswered: its end is in the outbox, or has left it.
+	operationAnswered
+	// operationStopped: by the client, or by the connection's end.
+	operationStopped
+)
+
+// Start runs an operation, in a goroutine of its own. An id in use ends the connection; one
+// operation too many is answered with an error.
+func (c *Conn) Start(id string, params *graphql.RawParams) {
+	o, ctx := c.begin(id)
+	if o == nil {
+		return
+	}
+	started := c.crew.Go(func() {
+		defer c.recoverFault()
+		defer o.cancel()
+		o.run(ctx, params)
+	})
+	if !started {
+		o.cancel()
+	}
+}
+
+// Follow serves a subscription that has been opened.
+func (c *Conn) Follow(id string, opened *render.Opened) {
+	c.crew.Do(func() {
+		if o, _ := c.begin(id); o != nil {
+			o.cancel()
+			o.follow(opened)
+		}
+	})
+}
+
+// begin registers an operation and returns what it runs in; nil if it can't be.
+func (c *Conn) begin(id string) (*operation, context.Context) {
+	o, ctx, err := c.register(id)
+	switch {
+	case errors.Is(err, errDuplicate):
+		c.Close(ReasonDuplicate.Because(fmt.Sprintf("Subscriber for %s already exists", id)))
+	case errors.Is(err, errTooMany):
+		c.Send(c.link.Wire.Errors(id, errorList(CodeLimitExceeded, err.Error())))
+	}
+	return o, ctx
+}
+
+var (
+	errClosing   = errors.New("the connection closes")
+	errDuplicate = errors.New("an operation with this id is active")
+	errTooMany   = errors.New("too many operations on this connection")
+)
+
+func (c *Conn) register(id string) (*operation, context.Context, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known := c.operations[id]
+	switch {
+	case c.closing:
+		return nil, nil, errClosing
+	case known != nil && known.state == operationRuns:
+		return nil, nil, errDuplicate
+	case c.active >= c.service.options.MaxOperations:
+		return nil, nil, errTooMany
+	case known != nil:
+		c.answered--
+	}
+	o := &operation{conn: c, id: id}
+	o.lane = c.outbox.NewLane(c.link.Wire.Framing(id))
+	ctx, cancel := context.WithCancel(c.ctx)
+	o.cancel = cancel
+	if c.operations == nil {
+		c.operations = map[string]*operation{}
+	}
+	c.operations[id] = o
+	c.active++
+	return o, ctx, nil
+}
+
+// Stop ends an operation by the client's wish: nothing of it is sent any more, and the id is free.
+// An unknown id is nobody's fault.
+func (c *Conn) Stop(id string) {
+	c.mu.Lock()
+	o := c.operations[id]
+	if o == nil {
+		c.mu.Unlock()
+		return
+	}
+	delete(c.operations, id)
+	c.dismiss(o)
+	c.mu.Unlock()
+	o.release()
+}
+
+// stopOperations ends all that run. What others have left to say is still sent.
+func (c *Conn) stopOperations() {
+	for _, o := range c.running() {
+		c.Stop(o.id)
+	}
+}
+
+// dismiss marks an operation stopped.
+func (c *Conn) dismiss(o *operation) {
+	if o.state == operationRuns {
+		c.active--
+	} else {
+		c.answered--
+	}
+	o.state = operationStopped
+}
+
+// release gives up what a stopped operation holds.
+func (o *operation) release() {
+	o.cancel()
+	o.lane.Close()
+	o.conn.mu.Lock()
+	subscriber := o.subscriber
+	o.conn.mu.Unlock()
+	if subscriber != nil {
+		subscriber.Close()
+	}
+}
+
+// running returns the operations that run.
+func (c *Conn) running() []*operation {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	running := make([]*operation, 0, c.active)
+	for _, o := range c.operations {
+		if o.state == operationRuns {
+			running = append(running, o)
+		}
+	}
+	return running
+}
+
+func (o *operation) run(ctx context.Context, params *graphql.RawParams) {
+	c := o.conn
+	call, errs := c.service.Prepare(ctx, c.link.Executor, params)
+	if errs != nil {
+		o.answer(c.link.Wire.Errors(o.id, errs))
+		return
+	}
+	if call.Type() != ast.Subscription {
+		o.answer(c.link.Wire.Result(o.id, call.Run(ctx)))
+		return
+	}
+	opened, errs := call.Open(ctx)
+	if errs != nil {
+		o.answer(c.link.Wire.Errors(o.id, errs))
+		return
+	}
+	o.follow(opened)
+}
+
+// answer sends the end of the operation, unless the client doesn't want it any more.
+func (o *operation) answer(frame []byte) {
+	c := o.conn
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if o.state != operationRuns {
+		return
+	}
+	o.state = operationAnswered
+	c.active--
+	c.answered++
+	o.lane.Control(frame)
+}
+
+// follow tells where the subscription starts and has the hub serve it.
+func (o *operation) follow(opened *render.Opened) {
+	c, start := o.conn, opened.Spec.Start
+	if opened.Spec.State == nil {
+		o.tellStart(start)
+	}
+	subscriber, err := c.service.options.Hub.Subscribe(delivery.Subscription{
+		Spec: opened.Spec, Group: opened.Group, Renderer: opened.Renderer, Lane: o.lane, Done: o.ended,
+	})
+	if err != nil {
+		o.answer(c.link.Wire.Errors(o.id, errorList(CodeUnavailable, "this node is about to stop, please try again")))
+		return
+	}
+	c.mu.Lock()
+	o.subscriber = subscriber
+	stopped := o.state == operationStopped
+	c.mu.Unlock()
+	if stopped {
+		subscriber.Close()
+	}
+}
+
+// tellStart tells from where the subscription goes on, before anything else of it.
+func (o *operation) tellStart(start eventlog.Cursor) {
+	frame := o.conn.link.Wire.Position(o.id, start.String())
+	if start.Position.Offset == 0 {
+		o.lane.Control(frame) // it advances nothing
+	} else {
+		o.lane.Advance(start.Position.Offset, frame)
+	}
+}
+
+// ended takes the hub's end of the subscription; it doesn't block.
+func (o *operation) ended(err error) {
+	o.conn.Go(func() {
+		wire := o.conn.link.Wire
+		if err == nil {
+			o.answer(wire.Complete(o.id))
+			return
+		}
+		o.answer(wire.Errors(o.id, o.conn.present(err)))
+	})
+}
+
+// present makes GraphQL errors of an error that isn't one, as the executor's presenter sees fit.
+func (c *Conn) present(err error) gqlerror.List {
+	return dispatchErrors(c.Context(), c.link.Executor, &graphql.OperationContext{}, gqlerror.List{
+		{Err: err, Message: err.Error()},
+	})
+}
+
+// tellPosition tells where the subscription stands, if that isn't known from its events.
+func (o *operation) tellPosition() {
+	o.conn.mu.Lock()
+	subscriber := o.subscriber
+	o.conn.mu.Unlock()
+	if subscriber == nil {
+		return
+	}
+	if cursor, moved := subscriber.Moved(); moved {
+		o.lane.Advance(cursor.Position.Offset, o.conn.link.Wire.Position(o.id, cursor.String()))
+	}
+}

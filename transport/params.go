@@ -1,0 +1,113 @@
+package transport
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"unicode/utf8"
+
+	"github.com/99designs/gqlgen/graphql"
+)
+
+// ParseParams decodes a GraphQL request, a JSON object (GraphQL over HTTP §5.1; the payload of
+// graphql-transport-ws's subscribe). Members it doesn't know are ignored. Errors are fit for the
+// client's eyes.
+func ParseParams(body []byte) (*graphql.RawParams, error) {
+	if !utf8.Valid(body) {
+		return nil, errors.New("the request isn't UTF-8")
+	}
+	object, err := parseObject(body)
+	if err != nil {
+		return nil, err
+	}
+	return paramsOf(object)
+}
+
+// ParseQuery decodes a GraphQL request from a URL's query string (GraphQL over HTTP §5.2).
+func ParseQuery(rawQuery string) (*graphql.RawParams, error) {
+	values, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return nil, errors.New("the query string is malformed")
+	}
+	object := map[string]json.RawMessage{}
+	for _, name := range []string{"query", "operationName"} {
+		if values.Has(name) {
+			object[name] = marshal(values.Get(name))
+		}
+	}
+	for _, name := range []string{"variables", "extensions"} {
+		if text := values.Get(name); text != "" {
+			if !json.Valid([]byte(text)) {
+				return nil, fmt.Errorf("%q isn't valid JSON", name)
+			}
+			object[name] = json.RawMessage(text)
+		}
+	}
+	if values.Get("operationName") == "" {
+		delete(object, "operationName")
+	}
+	return paramsOf(object)
+}
+
+func paramsOf(object map[string]json.RawMessage) (*graphql.RawParams, error) {
+	params := &graphql.RawParams{}
+	query, ok := object["query"]
+	if !ok || isNull(query) {
+		return nil, errors.New(`"query" is missing`)
+	}
+	if err := decodeString(query, "query", &params.Query); err != nil {
+		return nil, err
+	}
+	if err := decodeString(object["operationName"], "operationName", &params.OperationName); err != nil {
+		return nil, err
+	}
+	if err := decodeObject(object["variables"], "variables", &params.Variables); err != nil {
+		return nil, err
+	}
+	return params, decodeObject(object["extensions"], "extensions", &params.Extensions)
+}
+
+func isNull(raw json.RawMessage) bool { return len(raw) == 0 || raw[0] == 'n' }
+
+func decodeString(raw json.RawMessage, name string, into *string) error {
+	if isNull(raw) {
+		return nil
+	}
+	if json.Unmarshal(raw, into) != nil {
+		return fmt.Errorf("%q must be a string", name)
+	}
+	return nil
+}
+
+// decodeObject keeps numbers as they were written.
+func decodeObject(raw json.RawMessage, name string, into *map[string]any) error {
+	if isNull(raw) {
+		return nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	if decoder.Decode(into) != nil {
+		return fmt.Errorf("%q must be an object", name)
+	}
+	return nil
+}
+
+// parseObject decodes a JSON object, and nothing else, by exact names.
+func parseObject(text []byte) (object map[string]json.RawMessage, err error) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	if err := decoder.Decode(&object); err != nil {
+		if _, ok := errors.AsType[*json.UnmarshalTypeError](err); !ok {
+			return nil, errors.New("the request isn't valid JSON")
+		}
+	}
+	if object == nil {
+		return nil, errors.New("the request must be a JSON object")
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the JSON object")
+	}
+	return object, nil
+}
