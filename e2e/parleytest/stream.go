@@ -51,8 +51,8 @@ func (s *Stream) Position(t testing.TB) string {
 			if !ok || f.End {
 				t.Fatalf("the stream ended: %+v", f)
 			}
-			if f.Result.Data != nil {
-				t.Fatalf("a result instead of a position: %s", f.Result.Data)
+			if f.Result.Data != nil || f.Result.Errors != nil {
+				t.Fatalf("a result instead of a position: %s %+v", f.Result.Data, f.Result.Errors)
 			}
 			return f.Cursor
 		case <-timeout:
