@@ -226,6 +226,18 @@ func TestReplies(t *testing.T) {
 	}
 }
 
+func TestAReplyMeetsHistoryBeingHidden(t *testing.T) {
+	w := newWorld(t)
+	room := w.create(ada, privateGroup)
+	before := w.send(ada, room.ID, "before bob")
+	w.add(ada, room.ID, bob, chat.Ordinary)
+	w.store.beforeAppend = func() {
+		w.must(updating(chat.UpdateRoom{History: set(chat.HistorySinceJoined)})(w, ada, room.ID, nil))
+	}
+	_, err := w.SendMessage(t.Context(), bob, chat.SendMessage{RoomID: room.ID, Content: "re", ReplyToID: before.ID()})
+	w.refused("replying", err, "BAD_INPUT replyToId")
+}
+
 func TestEditMessage(t *testing.T) {
 	w := newWorld(t)
 	room := w.create(ada, privateGroup)
@@ -255,6 +267,10 @@ func TestEditMessage(t *testing.T) {
 	}
 	_, err = w.EditMessage(t.Context(), ada, message.ID(), "too late")
 	w.refused("deleted meanwhile", err, "CONFLICT")
+	w.quiet("a tombstone", func() {
+		_, err := w.EditMessage(t.Context(), ada, message.ID(), "too late")
+		w.refused("deleted", err, "CONFLICT")
+	})
 }
 
 func TestDeleteMessage(t *testing.T) {

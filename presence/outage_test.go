@@ -318,6 +318,7 @@ func TestAStoreThatForgets(t *testing.T) {
 			pass(10 * time.Second)
 			same(t, "devices", 2, len(store.present()))
 			same(t, "transitions", []string{"ada ONLINE", "bob ONLINE", "ada OFFLINE", "ada ONLINE"}, store.turns())
+			same(t, "leases lost", 1.0, n.metric(t, "parley_presence_lease_lost_total"))
 			mustStop(t, n)
 		})
 	})
