@@ -18,7 +18,7 @@ type config struct {
 	Addr      string `env:"PARLEY_ADDR" default:"127.0.0.1:8080" help:"Where to listen for clients."`
 	AdminAddr string `env:"PARLEY_ADMIN_ADDR" default:"127.0.0.1:9464" help:"Where to listen for /metrics and /debug/pprof; 'off' for nowhere."`
 	Data      string `env:"PARLEY_DATA" default:"./data" help:"Folder of the SQLite database and of the development secret."`
-	RedisURL  string `env:"PARLEY_REDIS_URL" help:"Redis to share with other nodes (redis://, rediss://, unix://); empty keeps everything in SQLite."`
+	RedisURL  string `name:"redis-url" env:"PARLEY_REDIS_URL" help:"Redis to share with other nodes (redis://, rediss://, unix://); empty keeps everything in SQLite."`
 
 	AuthSecret string   `env:"PARLEY_AUTH_SECRET" help:"HS256 secret of the tokens, at least 32 bytes; empty is development mode, which signs tokens for anybody."`
 	Origins    []string `env:"PARLEY_ORIGINS" sep:"," help:"Origins of web pages that may connect, beside the server's own. In development any loopback origin may."`
@@ -32,18 +32,18 @@ type config struct {
 	MaxContent    int `env:"PARLEY_MAX_CONTENT" default:"8192" help:"Bytes of one message's content."`
 	MaxName       int `env:"PARLEY_MAX_NAME" default:"120" help:"Characters of a room's name."`
 	MaxMetadata   int `env:"PARLEY_MAX_METADATA" default:"4096" help:"Bytes of a room's metadata."`
-	MaxRooms      int `env:"PARLEY_MAX_ROOMS_PER_USER" default:"10000" help:"Rooms one user may be a member of."`
-	MaxMembers    int `env:"PARLEY_MAX_MEMBERS_PER_ROOM" default:"100000" help:"Members of one room."`
+	MaxRooms      int `name:"max-rooms-per-user" env:"PARLEY_MAX_ROOMS_PER_USER" default:"10000" help:"Rooms one user may be a member of."`
+	MaxMembers    int `name:"max-members-per-room" env:"PARLEY_MAX_MEMBERS_PER_ROOM" default:"100000" help:"Members of one room."`
 	MaxPresence   int `env:"PARLEY_MAX_PRESENCE" default:"1000" help:"Members up to which a room's presence can be followed."`
 	MaxOperations int `env:"PARLEY_MAX_OPERATIONS" default:"100" help:"Operations at a time on one connection."`
 	MaxFrame      int `env:"PARLEY_MAX_FRAME" default:"131072" help:"Bytes of one WebSocket message."`
 	MaxBody       int `env:"PARLEY_MAX_BODY" default:"131072" help:"Bytes of one HTTP body."`
 	MaxOutbox     int `env:"PARLEY_MAX_OUTBOX" default:"1048576" help:"Bytes that may wait for one connection."`
-	QueryTokens   int `env:"PARLEY_MAX_QUERY_TOKENS" default:"5000" help:"Tokens of one GraphQL document."`
-	LogMaxEntries int `env:"PARLEY_LOG_MAX_ENTRIES" default:"10000" help:"Entries of one room's log that can be resumed from. Messages are kept regardless."`
+	QueryTokens   int `name:"max-query-tokens" env:"PARLEY_MAX_QUERY_TOKENS" default:"5000" help:"Tokens of one GraphQL document."`
+	LogMaxEntries int `name:"log-max-entries" env:"PARLEY_LOG_MAX_ENTRIES" default:"10000" help:"Entries of one room's log that can be resumed from. Messages are kept regardless."`
 
 	LogMaxAge  time.Duration `env:"PARLEY_LOG_MAX_AGE" default:"168h" help:"Age up to which entries of a log are kept."`
-	SQLiteSync string        `env:"PARLEY_SQLITE_SYNC" default:"NORMAL" enum:"NORMAL,FULL" help:"NORMAL survives the process's death, FULL a power cut too (slower)."`
+	SQLiteSync string        `name:"sqlite-sync" env:"PARLEY_SQLITE_SYNC" default:"NORMAL" enum:"NORMAL,FULL" help:"NORMAL survives the process's death, FULL a power cut too (slower)."`
 	LogLevel   slog.Level    `env:"PARLEY_LOG_LEVEL" default:"INFO" help:"DEBUG, INFO, WARN or ERROR."`
 	LogFormat  string        `env:"PARLEY_LOG_FORMAT" default:"text" enum:"text,json" help:"How log lines are written."`
 }

@@ -66,7 +66,7 @@ type Node struct {
 	data string
 	cmd  *exec.Cmd
 	done chan struct{}
-	out  *output
+	out  *Output
 }
 
 // Start starts a server on free ports with settings as environment variables. Unless they name a
@@ -74,7 +74,7 @@ type Node struct {
 // fails the test.
 func Start(t testing.TB, settings map[string]string) *Node {
 	t.Helper()
-	n := &Node{t: t, data: settings["PARLEY_DATA"], out: &output{}}
+	n := &Node{t: t, data: settings["PARLEY_DATA"], out: &Output{}}
 	if n.data == "" {
 		n.data = t.TempDir()
 	}
@@ -173,25 +173,36 @@ func (n *Node) PID() int { return n.cmd.Process.Pid }
 // Log is what the server has printed so far.
 func (n *Node) Log() string { return string(n.out.Bytes()) }
 
-// output keeps what a server prints.
-type output struct {
+// Deadline returns a function that pauses for a moment, and reports whether Patience is over.
+func Deadline() func() bool {
+	end := time.Now().Add(Patience)
+	return func() bool {
+		time.Sleep(10 * time.Millisecond)
+		return time.Now().After(end)
+	}
+}
+
+// Output keeps what a process prints.
+type Output struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
-func (o *output) Write(p []byte) (int, error) {
+func (o *Output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.b.Write(p)
 }
 
-func (o *output) Bytes() []byte {
+// Bytes is all that was printed.
+func (o *Output) Bytes() []byte {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return bytes.Clone(o.b.Bytes())
 }
 
-func (o *output) Tail(n int) []byte {
+// Tail is the last n bytes of it.
+func (o *Output) Tail(n int) []byte {
 	all := o.Bytes()
 	return all[max(0, len(all)-n):]
 }

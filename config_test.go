@@ -1,0 +1,104 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+// settings parses flags as the program does, with nothing in the environment.
+func settings(t *testing.T, args ...string) (*config, error) {
+	t.Helper()
+	for _, variable := range os.Environ() {
+		if name, value, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "PARLEY_") {
+			t.Setenv(name, value) // restores it afterwards
+			if err := os.Unsetenv(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return parseConfig(args)
+}
+
+// TestEverySettingHasItsNames: the flag is the variable's name, and docs/settings.md tells both of
+// them and the default.
+func TestEverySettingHasItsNames(t *testing.T) {
+	doc, err := os.ReadFile("docs/settings.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	parser, err := kong.New(&config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags := map[string]string{}
+	for _, f := range parser.Model.Flags {
+		if len(f.Envs) == 1 {
+			flags[f.Envs[0]] = f.Name
+		}
+	}
+	for i := range reflect.TypeFor[config]().NumField() {
+		tag := reflect.TypeFor[config]().Field(i).Tag
+		env := tag.Get("env")
+		want := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(env, "PARLEY_"), "_", "-"))
+		if flags[env] != want {
+			t.Errorf("%s is the flag --%s, not --%s", env, flags[env], want)
+		}
+		row := "| `" + env + "` | "
+		if def := tag.Get("default"); def != "" {
+			row += "`" + def + "` |"
+		}
+		if !strings.Contains(string(doc), row) {
+			t.Errorf("docs/settings.md has no row beginning with %s", row)
+		}
+	}
+}
+
+func TestSettingsThatDontFit(t *testing.T) {
+	for name, c := range map[string]struct {
+		args []string
+		says string
+	}{
+		"open to the world in development": {[]string{"--addr=0.0.0.0:8080"}, "development mode"},
+		"heartbeat":                        {[]string{"--heartbeat=10ms"}, "PARLEY_HEARTBEAT"},
+		"presence":                         {[]string{"--presence-ttl=1s"}, "PARLEY_PRESENCE_TTL"},
+		"frame smaller than content":       {[]string{"--max-frame=8192"}, "PARLEY_MAX_FRAME"},
+		"no entries":                       {[]string{"--log-max-entries=0"}, "PARLEY_LOG_MAX_ENTRIES"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := settings(t, c.args...); err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestSettingsByVariable(t *testing.T) {
+	if _, err := settings(t); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PARLEY_HEARTBEAT", "2s")
+	t.Setenv("PARLEY_ADDR", "0.0.0.0:80")
+	t.Setenv("PARLEY_AUTH_SECRET", strings.Repeat("s", 32))
+	c, err := parseConfig(nil)
+	if err != nil || c.Heartbeat != 2*time.Second || c.development() {
+		t.Errorf("got %+v, %v", c, err)
+	}
+}
+
+func TestSettingsArePrintedWithoutSecrets(t *testing.T) {
+	c, err := settings(t, "--auth-secret="+strings.Repeat("hush", 10), "--redis-url=redis://user:hush@127.0.0.1:1/0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	slog.New(slog.NewTextHandler(&b, nil)).Info("up", "settings", c)
+	if strings.Contains(b.String(), "hush") {
+		t.Error(b.String())
+	}
+}

@@ -1,0 +1,119 @@
+// The playground in a real browser: two tabs, two people, one room, and a server that dies in between.
+import assert from "node:assert/strict";
+import { chromium } from "playwright-core";
+import { ask, leave, settings } from "./script.mjs";
+import { Tab } from "./tab.mjs";
+
+const flags = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+const browser = await chromium.launchPersistentContext(settings.profile, {
+  executablePath: settings.chromium,
+  headless: true,
+  args: flags,
+  viewport: { width: 1280, height: 800 },
+  colorScheme: "light",
+});
+try {
+  await visit(browser);
+} finally {
+  await browser.close();
+  leave();
+}
+
+async function visit(browser) {
+  const ada = new Tab(await browser.newPage());
+  const bob = new Tab(await browser.newPage());
+  await signIn(ada, bob);
+  await converse(ada, bob);
+  await surviveRestart(ada, bob);
+  await reload(ada, bob);
+  const stranger = new Tab(await browser.newPage());
+  await stranger.open(settings.page);
+  assert.equal(await stranger.token, null, "a new tab is signed in");
+  const tokens = [await ada.token, await bob.token];
+  await signOut(ada);
+  for (const tab of [ada, bob, stranger]) checkDiscretion(tab, tokens);
+}
+
+async function signIn(ada, bob) {
+  await Promise.all([ada.open(settings.page), bob.open(settings.page)]);
+  await bob.signInInVain("no.such.token");
+  await ada.signIn("ada", "Ada Lovelace");
+  await bob.signIn("bob", "Bob");
+  await ada.run("FindGeneral");
+  await ada.shows('"name": "general"');
+  for (const tab of [ada, bob]) {
+    await tab.run("JoinRoom");
+    await tab.shows('"role": "MEMBER"');
+  }
+}
+
+/** What one tab sends arrives in the other. */
+async function converse(ada, bob) {
+  await ada.follow();
+  await bob.run("SendMessage");
+  await bob.shows('"content": "Hello from the playground"');
+  await ada.shows('"content": "Hello from the playground"');
+  await ada.shows('"name": "Bob"');
+  await ada.page.screenshot({ path: settings.screenshot });
+}
+
+/** A message sent between the server's restart and the tab's return arrives, and nothing twice. */
+async function surviveRestart(ada, bob) {
+  for (const tab of [ada, bob]) tab.serverAway = true;
+  await ada.setOffline(true);
+  await ask("kill");
+  await ada.connectionIs("reconnecting");
+  await ask("restart");
+  await bob.run("SendMessage", { input: { roomId: "r_general", content: "While you were away" } });
+  await bob.shows('"content": "While you were away"');
+  await ada.setOffline(false);
+  await ada.shows('"content": "While you were away"');
+  for (const tab of [ada, bob]) {
+    await tab.connectionIs("connected");
+    tab.serverAway = false;
+  }
+
+  await bob.run("SendMessage", { input: { roomId: "r_general", content: "Welcome back" } });
+  await ada.shows('"content": "Welcome back"');
+  assert.deepEqual(
+    ada.results.map(({ data }) => data.messageAdded.content),
+    ["Hello from the playground", "While you were away", "Welcome back"],
+  );
+  assert.equal(ada.requests.length, 2, "the subscription was sent twice");
+  assert.equal(ada.requests[0].extensions, undefined);
+  assert.equal(ada.requests[1].extensions.resume, ada.results[0].extensions.cursor, "where it went on");
+}
+
+/** Each tab stays its own person. */
+async function reload(ada, bob) {
+  await Promise.all([ada.page.reload(), bob.page.reload()]);
+  await ada.signedInAs("ada");
+  await bob.signedInAs("bob");
+}
+
+async function signOut(ada) {
+  await ada.follow();
+  await ada.signOut();
+  await ada.shows("Signed out: this subscription has ended.");
+  await ada.page.locator('.graphiql-execute-button[aria-label^="Execute"]').waitFor();
+  assert.equal(await ada.token, null, "the token is forgotten");
+}
+
+/** Nothing went wrong, nobody else was asked for anything, and no address tells a token. */
+function checkDiscretion(tab, tokens) {
+  assert.deepEqual(tab.problems, []);
+  const { host } = new URL(settings.page);
+  const foreign = tab.addresses.filter((address) => !address.startsWith("data:") && new URL(address).host !== host);
+  assert.deepEqual(foreign, [], "requests to other hosts");
+  const told = tab.addresses.filter((address) => tokens.some((token) => address.includes(token.split(".")[2])));
+  assert.deepEqual(told, [], "addresses with a token");
+}

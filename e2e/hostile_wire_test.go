@@ -1,0 +1,302 @@
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"parley/e2e/parleytest"
+)
+
+// attempt is one request in the forms that the wires need; a form left empty can't carry it.
+type attempt struct {
+	// body is JSON, or not, as POST and the payload of a WebSocket's subscribe carry it.
+	body string
+	// query is the URL's query string, as GET carries it.
+	query string
+	// token stands for nobody when empty.
+	token string
+	// header is added to HTTP requests; the attempt is made by those alone then.
+	header http.Header
+	// path is where to, /graphql if not said.
+	path string
+}
+
+// route is a way for one operation to the server and back: a column of the table.
+type route struct {
+	name string
+	send func(context.Context, *parleytest.Node, attempt) outcome
+}
+
+// outcome is what a client sees of an attempt: in a word or two, such as "200 ok", "400 BAD_INPUT"
+// or "close 4400", and whole.
+type outcome struct {
+	word   string
+	result parleytest.Result
+	body   string
+}
+
+var routes = []route{
+	{"POST", func(ctx context.Context, n *parleytest.Node, a attempt) outcome {
+		return overHTTP(ctx, n, a, http.MethodPost, "application/graphql-response+json")
+	}},
+	{"GET", func(ctx context.Context, n *parleytest.Node, a attempt) outcome {
+		return overHTTP(ctx, n, a, http.MethodGet, "application/graphql-response+json")
+	}},
+	{"WebSocket", overSocket},
+	{"SSE by POST", func(ctx context.Context, n *parleytest.Node, a attempt) outcome {
+		return overHTTP(ctx, n, a, http.MethodPost, "text/event-stream")
+	}},
+	{"SSE by GET", func(ctx context.Context, n *parleytest.Node, a attempt) outcome {
+		return overHTTP(ctx, n, a, http.MethodGet, "text/event-stream")
+	}},
+}
+
+func unseen(err error) outcome { return outcome{word: "transport: " + err.Error()} }
+
+// overHTTP makes an attempt by one request, whose answer is a document or a stream.
+func overHTTP(ctx context.Context, n *parleytest.Node, a attempt, method, accept string) outcome {
+	ctx, cancel := context.WithTimeout(ctx, parleytest.Patience)
+	defer cancel()
+	response, err := sendHTTP(ctx, n, a, method, accept)
+	if err != nil {
+		return unseen(err)
+	}
+	defer response.Body.Close()
+	if strings.HasPrefix(response.Header.Get("Content-Type"), "text/event-stream") {
+		return firstOfStream(response)
+	}
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return unseen(err)
+	}
+	o := outcome{body: string(body)}
+	if err := json.Unmarshal(body, &o.result); err != nil {
+		o.word = fmt.Sprintf("%d without JSON", response.StatusCode)
+		return o
+	}
+	o.word = fmt.Sprintf("%d %s", response.StatusCode, wordFor(o.result))
+	return o
+}
+
+func sendHTTP(ctx context.Context, n *parleytest.Node, a attempt, method, accept string) (*http.Response, error) {
+	url, body := n.URL+a.path, io.Reader(nil)
+	if a.path == "" {
+		url += "/graphql"
+	}
+	if method == http.MethodGet {
+		url += "?" + a.query
+	} else {
+		body = strings.NewReader(a.body)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, url, body)
+	if err != nil {
+		return nil, err
+	}
+	if method == http.MethodPost {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	r.Header.Set("Accept", accept)
+	if a.token != "" {
+		r.Header.Set("Authorization", "Bearer "+a.token)
+	}
+	for name, values := range a.header {
+		r.Header[name] = values
+	}
+	return http.DefaultClient.Do(r)
+}
+
+// firstOfStream reads an event stream up to its first result. One that tells of errors must be
+// followed by complete, and that by the stream's end.
+func firstOfStream(response *http.Response) outcome {
+	in, o, seen := bufio.NewReader(response.Body), outcome{}, false
+	for {
+		event, data, err := nextEvent(in)
+		switch {
+		case errors.Is(err, io.EOF) && seen:
+			return o
+		case err != nil:
+			return unseen(err)
+		case event == "next" && !seen:
+			o.body = data
+			if err := json.Unmarshal([]byte(data), &o.result); err != nil {
+				return unseen(err)
+			}
+			if o.word = wordFor(o.result); len(o.result.Errors) == 0 {
+				return o
+			}
+			seen = true
+		case event == "complete" && seen:
+		case event != "":
+			o.word += ", then " + event
+			return o
+		}
+	}
+}
+
+// nextEvent reads one block of an event stream.
+func nextEvent(in *bufio.Reader) (event, data string, err error) {
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil || line == "\n" {
+			return event, data, err
+		}
+		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
+		switch value = strings.TrimPrefix(value, " "); name {
+		case "event":
+			event = value
+		case "data":
+			data += value
+		}
+	}
+}
+
+// overSocket makes an attempt by a WebSocket of its own.
+func overSocket(ctx context.Context, n *parleytest.Node, a attempt) outcome {
+	ctx, cancel := context.WithTimeout(ctx, parleytest.Patience)
+	defer cancel()
+	s, err := dialSocket(ctx, n, a.path, nil)
+	if err != nil {
+		return unseen(err)
+	}
+	defer s.CloseNow()
+	s.say(initWith(a.token))
+	if word := s.hear("connection_ack"); word != "" {
+		return outcome{word: word}
+	}
+	s.say(`{"type":"subscribe","id":"1","payload":` + a.body + `}`)
+	return s.outcome()
+}
+
+// initWith is the message that opens a connection.
+func initWith(token string) string {
+	if token == "" {
+		return `{"type":"connection_init"}`
+	}
+	return fmt.Sprintf(`{"type":"connection_init","payload":{"Authorization":"Bearer %s"}}`, token)
+}
+
+// socket is a WebSocket that says whatever it is told to, and hears what comes. It answers no
+// pings but those of RFC 6455.
+type socket struct {
+	*websocket.Conn
+	ctx context.Context
+}
+
+// dialSocket opens a WebSocket. Header is that of the handshake.
+func dialSocket(ctx context.Context, n *parleytest.Node, path string, header http.Header) (*socket, error) {
+	if path == "" {
+		path = "/graphql"
+	}
+	conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(n.URL, "http")+path,
+		&websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}, HTTPHeader: header})
+	if err != nil {
+		return nil, err
+	}
+	conn.SetReadLimit(1 << 22)
+	return &socket{conn, ctx}, nil
+}
+
+// say sends a text message, whatever it is. That it can't be sent shows when listening.
+func (s *socket) say(text string) { _ = s.Write(s.ctx, websocket.MessageText, []byte(text)) }
+
+// message is a message of the server.
+type message struct {
+	Type    string          `json:"type"`
+	ID      string          `json:"id"`
+	Payload json.RawMessage `json:"payload"`
+}
+
+// next returns the next message other than ping, or the word for the socket's end.
+func (s *socket) next() (m message, end string) {
+	for {
+		_, text, err := s.Read(s.ctx)
+		if err != nil {
+			return m, wordForEnd(err)
+		}
+		m = message{}
+		if err := json.Unmarshal(text, &m); err != nil {
+			return m, "not JSON"
+		}
+		if m.Type != "ping" {
+			return m, ""
+		}
+	}
+}
+
+// hear waits for a message of a type; the word for what came instead.
+func (s *socket) hear(kind string) (instead string) {
+	m, end := s.next()
+	if end == "" && m.Type != kind {
+		end = m.Type
+	}
+	return end
+}
+
+// outcome reads the first result of the operation "1".
+func (s *socket) outcome() (o outcome) {
+	m, end := s.next()
+	if end != "" {
+		return outcome{word: end}
+	}
+	o.body = string(m.Payload)
+	var err error
+	switch m.Type {
+	case "next":
+		err = json.Unmarshal(m.Payload, &o.result)
+	case "error":
+		err = json.Unmarshal(m.Payload, &o.result.Errors)
+	default:
+		return outcome{word: m.Type}
+	}
+	if err != nil || m.ID != "1" {
+		return outcome{word: "another operation's " + m.Type}
+	}
+	o.word = wordFor(o.result)
+	return o
+}
+
+// wordForEnd is "close CODE" for a close frame, else what was felt of the end.
+func wordForEnd(err error) string {
+	if code := websocket.CloseStatus(err); code != -1 {
+		return fmt.Sprintf("close %d", code)
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "silence"
+	}
+	return "cut"
+}
+
+// wordFor names a GraphQL response: the code of its first error, or what kind of answer it is.
+func wordFor(r parleytest.Result) string {
+	var data map[string]any
+	_ = json.Unmarshal(r.Data, &data) // null is nothing, as no data is
+	empty := true
+	for _, value := range data {
+		empty = empty && value == nil
+	}
+	switch reset, _ := r.At("roomEvents", "reset").(bool); {
+	case len(r.Errors) > 0 && r.Code() == "":
+		return "an error without code"
+	case len(r.Errors) > 0:
+		return r.Code()
+	case reset:
+		return "reset"
+	case r.Text("roomEvents", "__typename") == "RoomReset":
+		return "RoomReset"
+	case empty:
+		return "null"
+	}
+	return "ok"
+}
+
+// linger is how long a test gives the server to do what it shouldn't.
+const linger = 200 * time.Millisecond

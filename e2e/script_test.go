@@ -1,0 +1,127 @@
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"parley/e2e/parleytest"
+)
+
+// scriptTime is how long a script may run.
+const scriptTime = 2 * time.Minute
+
+// script is a program of browser/ that Node runs beside a test. They talk in lines of JSON: the test
+// gives settings first, the script tells facts, and waits for a line when it asks for something.
+type script struct {
+	t     testing.TB
+	facts <-chan fact // closed after the last one
+	in    io.WriteCloser
+	end   func() error
+}
+
+// fact is one line of a script.
+type fact struct {
+	// Ask is what the test should do, and then answer.
+	Ask string
+	// Result is what a subscription brought.
+	Result *parleytest.Result
+	// Returned: the script's connection is back after an interruption.
+	Returned bool
+}
+
+// startScript starts a script, which ends with the test at the latest.
+func startScript(t testing.TB, name string, settings any) *script {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), scriptTime)
+	cmd := exec.CommandContext(ctx, installed(t, "node"), filepath.Join("browser", name))
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // so that it ends its browser
+	cmd.WaitDelay = 5 * time.Second
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	facts := make(chan fact)
+	go readFacts(t, out, facts)
+	s := &script{t: t, facts: facts, in: in, end: sync.OnceValue(func() error {
+		for range facts {
+		}
+		if err := cmd.Wait(); err != nil {
+			return fmt.Errorf("%s: %w\n%s", name, err, stderr.Bytes())
+		}
+		return nil
+	})}
+	t.Cleanup(func() {
+		cancel()
+		_ = s.end()
+	})
+	s.say(settings)
+	return s
+}
+
+func readFacts(t testing.TB, out io.Reader, facts chan<- fact) {
+	defer close(facts)
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		var f fact
+		if err := json.Unmarshal(lines.Bytes(), &f); err != nil {
+			t.Errorf("the script said %s", lines.Bytes())
+			continue
+		}
+		facts <- f
+	}
+}
+
+// say sends a line.
+func (s *script) say(what any) {
+	s.t.Helper()
+	line, err := json.Marshal(what)
+	if err == nil {
+		_, err = s.in.Write(append(line, '\n'))
+	}
+	if err != nil {
+		s.t.Errorf("speaking to the script: %v", err)
+	}
+}
+
+// finish ends the conversation and waits for the script's own end, which must be a good one.
+func (s *script) finish() {
+	s.t.Helper()
+	_ = s.in.Close()
+	if err := s.end(); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// installed finds a program, and the npm packages that scripts use.
+func installed(t testing.TB, program string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err != nil {
+		t.Fatalf("%v: run make install", err)
+	}
+	for _, name := range []string{"playwright-core", "graphql-ws", "graphql-sse", "ws"} {
+		if _, err := os.Stat(filepath.Join("node_modules", name, "package.json")); err != nil {
+			t.Fatalf("an npm package of e2e/ is missing (%v): run make install", err)
+		}
+	}
+	return path
+}
