@@ -8,7 +8,6 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/handler"
-	"github.com/99designs/gqlgen/graphql/handler/extension"
 	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -39,11 +38,8 @@ func (s *server) graphql(schema graphql.ExecutableSchema) http.Handler {
 	h.SetErrorPresenter(resolvers.PresentError(s.log))
 	h.SetQueryCache(lru.New[*ast.QueryDocument](queryCacheSize))
 	h.SetParserTokenLimit(s.config.QueryTokens)
-	if s.config.development() {
-		h.Use(extension.Introspection{})
-	} else {
-		h.SetDisableSuggestion(true)
-	}
+	h.Use(resolvers.Documents{Introspection: s.config.development()})
+	h.SetDisableSuggestion(!s.config.development())
 	return h
 }
 

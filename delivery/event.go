@@ -23,6 +23,9 @@ type Event struct {
 	// Key is the state key whose older value this one replaces; only for state.
 	Key string
 
+	// reset: it leads into another history, where offsets may be lower.
+	reset bool
+
 	mu     sync.Mutex
 	frames []frame
 }

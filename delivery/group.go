@@ -2,137 +2,200 @@ package delivery
 
 import (
 	"context"
-	"errors"
+	"slices"
+	"sync/atomic"
 
 	"parley/eventlog"
 )
 
-// group is the subscribers of a topic that share one rendering.
+// maxBehind is how many pieces of a topic's run may wait for a group that renders slowly, before the
+// topic waits too.
+const maxBehind = 16
+
+// groupKey names a group within a topic.
+type groupKey struct {
+	key    string
+	filter eventlog.Kinds
+	// guards see no events, only the end of access.
+	guards bool
+}
+
+// group is the live subscribers of a topic that share one rendering. It is changed only by its
+// mailbox, so that a rendering which has to wait for the store holds no other group.
 type group struct {
-	key      string
+	topic    *topic
+	key      groupKey
 	renderer Renderer
-	filter   eventlog.Kinds
-	members  []*Subscriber
-	// personal: the rendering turned out to depend on the viewer, so each member has its own.
-	personal bool
+	users    int // the topic's mailbox's own
+	// ctx ends with the last user.
+	ctx    context.Context
+	cancel context.CancelFunc
+	over   atomic.Bool
+	mail   mailbox[groupLetter]
+	// behind has an element for each piece waiting in mail.
+	behind chan struct{}
+
+	// settled is the position up to which every member has its events in its outbox.
+	settled atomic.Pointer[eventlog.Cursor]
+
+	members members // the mailbox's own
 }
 
-// deliver renders once, or once per member where it must be, gives the events to all, and has
-// each connection flushed.
-func (g *group) deliver(render func(Renderer) ([]*Event, error)) (deliveries int) {
-	var flushes []*Lane
-	put := func(s *Subscriber, events []*Event) {
-		if s.put(events) {
-			flushes = append(flushes, s.lane)
-		}
-		deliveries += len(events)
-	}
-	if !g.personal {
-		events, err := render(g.renderer)
-		for _, s := range g.members {
-			put(s, events)
-		}
-		g.personal = errors.Is(err, ErrNotShareable)
-	}
-	if g.personal {
-		for _, s := range g.members {
-			events, _ := render(s.personal) // fails only when the topic is over
-			put(s, events)
-		}
-	}
-	for _, lane := range flushes {
-		lane.Flush()
-	}
-	return deliveries
+// groupLetter is what a group's mailbox handles; exactly one part is set.
+type groupLetter struct {
+	run   []eventlog.Publication
+	join  *entrance
+	leave *Subscriber
+	lost  *loss
 }
 
-// groups is a topic's groups by key. It belongs to the topic's mailbox.
-type groups map[string]*group
-
-func (gs groups) add(s *Subscriber) {
-	g, ok := gs[s.key]
-	if !ok {
-		g = &group{key: s.key, renderer: s.renderer, filter: s.spec.Filter}
-		gs[s.key] = g
-	}
-	s.index = len(g.members)
-	s.group = g
-	g.members = append(g.members, s)
+// entrance is how a subscriber becomes a member.
+type entrance struct {
+	s *Subscriber
+	// missing is what s lacks up to at.
+	missing []eventlog.Publication
+	at      eventlog.Cursor
 }
 
-func (gs groups) remove(s *Subscriber) {
-	g := s.group
-	if g == nil {
+func newGroup(t *topic, key groupKey, r Renderer) *group {
+	g := &group{topic: t, key: key, renderer: r, behind: make(chan struct{}, maxBehind)}
+	g.ctx, g.cancel = context.WithCancel(t.ctx)
+	g.mail.handle, g.mail.spawn = g.handle, t.hub.spawn
+	t.hub.metrics.groups.Inc()
+	return g
+}
+
+// end gives up renderings for which nobody waits any more.
+func (g *group) end() {
+	if !g.over.Swap(true) {
+		g.cancel()
+		g.topic.hub.metrics.groups.Dec()
+	}
+}
+
+// hand gives the group a piece of the topic's run, waiting while it is too far behind; false means
+// that the topic is over.
+func (g *group) hand(piece []eventlog.Publication) bool {
+	select {
+	case g.behind <- struct{}{}:
+		g.mail.post(groupLetter{run: piece})
+		return true
+	case <-g.topic.ctx.Done():
+		return false
+	}
+}
+
+func (g *group) handle(letters []groupLetter) {
+	for _, l := range letters {
+		switch {
+		case l.run != nil:
+			g.take(l.run)
+			<-g.behind
+		case l.join != nil:
+			g.join(l.join)
+		case l.leave != nil:
+			g.members.remove(l.leave)
+		case l.lost != nil:
+			g.dissolve(l.lost)
+		}
+	}
+}
+
+// take passes a run on to every member.
+func (g *group) take(run []eventlog.Publication) {
+	if g.pass(g.members.all, run) {
+		last := &run[len(run)-1]
+		g.settle(logCursor(g.topic.name, last.Position, last.Seq))
+	}
+}
+
+// pass renders publications once, gives them to all receivers, and ends those whose access they end
+// right after the entry that does. False: given up, for nobody wants them any more.
+func (g *group) pass(to []*Subscriber, run []eventlog.Publication) bool {
+	for len(run) > 0 {
+		n := len(run)
+		if i := slices.IndexFunc(run, endsAccess); i >= 0 {
+			n = i + 1
+		}
+		if !g.deliver(to, run[:n]) {
+			return false
+		}
+		endAccess(to, &run[n-1])
+		run = run[n:]
+	}
+	return true
+}
+
+func (g *group) settle(at eventlog.Cursor) { g.settled.Store(&at) }
+
+func (g *group) deliver(to []*Subscriber, run []eventlog.Publication) bool {
+	if g.key.guards {
+		return true
+	}
+	hub := g.topic.hub
+	n, err := g.members.deliver(to, g.renderer, func(r Renderer, shared bool) ([]*Event, error) {
+		var events []*Event
+		for i := range run {
+			if !g.key.filter.Has(run[i].Kind) {
+				continue
+			}
+			e, err := hub.renderPublication(g.ctx, r, shared, g.topic.name, &run[i])
+			if err != nil {
+				return nil, err
+			}
+			events = append(events, e)
+		}
+		return events, nil
+	})
+	hub.metrics.delivered.Add(float64(n))
+	if err == nil && n > 0 {
+		hub.metrics.observeLatency(run)
+	}
+	return err == nil
+}
+
+// join takes a member in, once it has what it lacks.
+func (g *group) join(e *entrance) {
+	s := e.s
+	if !g.pass([]*Subscriber{s}, e.missing) || s.ended.Load() {
 		return
 	}
-	last := len(g.members) - 1
-	g.members[s.index] = g.members[last]
-	g.members[s.index].index = s.index
-	g.members[last] = nil
-	g.members = g.members[:last]
-	s.group = nil
-	if last == 0 {
-		delete(gs, g.key)
-	}
+	g.settle(e.at)
+	g.members.add(s)
+	s.group.Store(g)
+	s.nowLive()
 }
 
-// all returns every subscriber, in a slice of its own.
-func (gs groups) all() []*Subscriber {
-	var all []*Subscriber
-	for _, g := range gs {
-		all = append(all, g.members...)
-	}
-	return all
+func endsAccess(p eventlog.Publication) bool {
+	return slices.ContainsFunc(p.Access, func(a eventlog.AccessChange) bool { return a.Change != eventlog.AccessBegins })
 }
 
-func (gs groups) count() (subscribers int) {
-	for _, g := range gs {
-		subscribers += len(g.members)
+// endAccess ends those subscribers whose access a publication ended. Their leaving the group follows.
+func endAccess(among []*Subscriber, p *eventlog.Publication) {
+	if !endsAccess(*p) {
+		return
 	}
-	return subscribers
-}
-
-// renderPublication renders one publication of a log. A store that doesn't answer is asked again
-// until ctx is done.
-func (h *Hub) renderPublication(ctx context.Context, r Renderer, log string, p *eventlog.Publication) (*Event, error) {
-	cursor := eventlog.Cursor{Kind: eventlog.CursorLog, Log: log, Position: p.Position, Seq: p.Seq}
-	payload, err := h.render(ctx, r, Source{Payload: p.Payload, Cursor: cursor})
-	if err != nil {
-		return nil, err
-	}
-	return &Event{Payload: payload, Cursor: cursor.String(), Offset: p.Offset}, nil
-}
-
-func (h *Hub) renderValue(ctx context.Context, r Renderer, v eventlog.Value) (*Event, error) {
-	payload, err := h.render(ctx, r, Source{Payload: v.Payload})
-	if err != nil {
-		return nil, err
-	}
-	return &Event{Payload: payload, Key: v.Key}, nil
-}
-
-// render holds the group while the store doesn't answer, and gives up after maxRenderTries: then
-// the response tells of the error. It fails with ErrNotShareable, and at the hub's end.
-func (h *Hub) render(ctx context.Context, r Renderer, source Source) (payload []byte, err error) {
-	tries := 0
-	err = h.retry(ctx, "rendering", func() error {
-		tries++
-		bounded, cancel := context.WithTimeout(ctx, h.options.RenderTimeout)
-		defer cancel()
-		payload, err = r.Render(bounded, source)
-		if errors.Is(err, ErrNotShareable) {
-			return err
+	for _, s := range among {
+		if change, ends := p.Ends(s.spec.Principal); ends && p.Offset >= s.from {
+			s.finish(endOf(change))
 		}
-		if err != nil && ctx.Err() == nil && (tries >= maxRenderTries || !isUnavailable(err)) {
-			payload, err = r.RenderFailure(ctx, source, err), nil
-		}
-		return err
-	})
-	if err == nil {
-		h.metrics.renders.Inc()
 	}
-	return payload, err
 }
 
-// maxRenderTries, with retry's waits, makes a group wait about 20 s for the store.
-const maxRenderTries = 15
+func endOf(change eventlog.Change) error {
+	if change == eventlog.AccessLeft {
+		return nil
+	}
+	return ErrAccessRevoked
+}
+
+// dissolve sends every member its own way.
+func (g *group) dissolve(l *loss) {
+	members := g.members.all
+	g.members.all = nil
+	for _, s := range members {
+		s.place = 0
+		s.lose(l, g.settled.Load())
+	}
+	g.end()
+}

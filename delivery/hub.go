@@ -3,8 +3,8 @@ package delivery
 import (
 	"context"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -48,6 +48,7 @@ type Hub struct {
 	log     eventlog.Log
 	options Options
 	metrics *metrics
+	warned  atomic.Int64 // when operators were last told that the store doesn't answer, in Unix ns
 
 	// ctx ends when the hub closes; goroutines counts what Close joins.
 	ctx    context.Context
@@ -80,6 +81,9 @@ func (h *Hub) Close() {
 	h.goroutines.Wait()
 }
 
+// closing reports whether the hub has begun to close.
+func (h *Hub) closing() bool { return h.ctx.Err() != nil }
+
 // spawn starts a goroutine that Close joins; false means that the hub is closing.
 func (h *Hub) spawn(f func()) bool {
 	h.mu.Lock()
@@ -91,20 +95,22 @@ func (h *Hub) spawn(f func()) bool {
 	return true
 }
 
-// topicFor returns the topic of a log with one more user, opening it if need be.
-func (h *Hub) topicFor(name string) *topic {
+// topicFor returns the topic of a log with one more user, opening it if need be; ErrClosed when the
+// hub is closing.
+func (h *Hub) topicFor(name string) (*topic, error) {
 	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return nil, ErrClosed
+	}
 	t, ok := h.topics[name]
 	if !ok {
 		t = newTopic(h, name)
 		h.topics[name] = t
+		h.goroutines.Go(t.open)
 	}
 	t.users++
-	h.mu.Unlock()
-	if !ok {
-		h.spawn(t.open)
-	}
-	return t
+	return t, nil
 }
 
 // release gives up one use of a topic; the last one stops its watch.
@@ -112,8 +118,8 @@ func (h *Hub) release(t *topic) {
 	h.mu.Lock()
 	t.users--
 	last := t.users == 0
-	if last && h.topics[t.name] == t {
-		delete(h.topics, t.name)
+	if last {
+		h.forget(t)
 	}
 	h.mu.Unlock()
 	if last {
@@ -121,23 +127,48 @@ func (h *Hub) release(t *topic) {
 	}
 }
 
-// retry calls f until it returns anything but ErrUnavailable or ctx is done, waiting longer each
-// time, up to 2 s, with jitter.
-func (h *Hub) retry(ctx context.Context, what string, f func() error) error {
-	wait := 50 * time.Millisecond
-	for tries := 1; ; tries++ {
-		err := f()
-		if err == nil || ctx.Err() != nil || !isUnavailable(err) {
-			return err
-		}
-		if tries == 3 {
-			h.options.Log.Warn("store doesn't answer, trying on", "what", what, "error", err)
-		}
-		select {
-		case <-time.After(wait/2 + rand.N(wait/2)):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		wait = min(2*wait, 2*time.Second)
+// forget makes the next subscriber open the topic anew. The caller holds h.mu.
+func (h *Hub) forget(t *topic) {
+	if h.topics[t.name] == t {
+		delete(h.topics, t.name)
+	}
+}
+
+// stateTopicFor returns the topic a state subscription follows, with one more user, opening it if
+// need be; ErrClosed when the hub is closing.
+func (h *Hub) stateTopicFor(spec Spec) (*stateTopic, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return nil, ErrClosed
+	}
+	t, ok := h.states[spec.Topic]
+	if !ok {
+		t = newStateTopic(h, spec)
+		h.states[t.name] = t
+		h.goroutines.Go(t.open)
+	}
+	t.users++
+	return t, nil
+}
+
+// releaseState gives up one use of a state topic; the last one stops its watch.
+func (h *Hub) releaseState(t *stateTopic) {
+	h.mu.Lock()
+	t.users--
+	last := t.users == 0
+	if last {
+		h.forgetState(t)
+	}
+	h.mu.Unlock()
+	if last {
+		t.cancel()
+	}
+}
+
+// forgetState makes the next subscriber open the topic anew. The caller holds h.mu.
+func (h *Hub) forgetState(t *stateTopic) {
+	if h.states[t.name] == t {
+		delete(h.states, t.name)
 	}
 }

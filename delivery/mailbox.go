@@ -2,11 +2,15 @@ package delivery
 
 import "sync"
 
+// maxSpare bounds the letters for which an idle mailbox keeps room.
+const maxSpare = 64
+
 // mailbox makes one thing at a time happen to its owner: letters are handled in order, in batches
 // of all that wait, by a goroutine that exists only while there are some.
 type mailbox[L any] struct {
 	handle func(letters []L)
-	// spawn starts a goroutine that the hub joins; false means that the hub is closing.
+	// spawn starts a goroutine that the hub joins; false means that the hub is closing, and
+	// letters go nowhere.
 	spawn func(func()) bool
 
 	mu      sync.Mutex
@@ -24,16 +28,9 @@ func (m *mailbox[L]) post(letter L) {
 	m.mu.Unlock()
 	if start && !m.spawn(m.run) {
 		m.mu.Lock()
-		m.running = false
+		m.running, m.waiting = false, nil
 		m.mu.Unlock()
 	}
-}
-
-// depth is how many letters wait.
-func (m *mailbox[L]) depth() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return len(m.waiting)
 }
 
 func (m *mailbox[L]) run() {
@@ -45,14 +42,16 @@ func (m *mailbox[L]) run() {
 			return
 		}
 		batch := m.waiting
-		m.waiting, m.spare = m.spare[:0], nil
+		m.waiting, m.spare = m.spare, nil
 		m.mu.Unlock()
 
 		m.handle(batch)
 
 		clear(batch)
-		m.mu.Lock()
-		m.spare = batch[:0]
-		m.mu.Unlock()
+		if cap(batch) <= maxSpare {
+			m.mu.Lock()
+			m.spare = batch[:0]
+			m.mu.Unlock()
+		}
 	}
 }

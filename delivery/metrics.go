@@ -15,6 +15,7 @@ type metrics struct {
 	heals     prometheus.Counter
 	resets    prometheus.Counter
 	latency   prometheus.Histogram
+	groups    prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer, h *Hub) *metrics {
@@ -29,12 +30,15 @@ func newMetrics(r prometheus.Registerer, h *Hub) *metrics {
 		resets:    counter("resets_total", "Live subscriptions taken out of a history that was lost."),
 		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "parley", Name: "message_latency_seconds",
-			Help:    "From an entry's writing, by the store's clock, to the outboxes of this node.",
+			Help:    "From an entry's writing, by the store's clock, to the outboxes of a group's connections.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}),
+		groups: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: "parley", Name: "groups", Help: "Groups of live subscriptions that share one rendering.",
 		}),
 	}
 	if r != nil {
-		r.MustRegister(m.renders, m.delivered, m.replayed, m.heals, m.resets, m.latency, hubCollector{h})
+		r.MustRegister(m.renders, m.delivered, m.replayed, m.heals, m.resets, m.latency, m.groups, hubCollector{h})
 	}
 	return m
 }

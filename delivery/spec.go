@@ -29,8 +29,8 @@ type Spec struct {
 	Principal string
 	// Readable is what the principal may read, as authorized.
 	Readable eventlog.Intervals
-	// Authorize judges anew what the principal may read; asked again after a reset. Its error
-	// ends the subscription, unless it is eventlog.ErrUnavailable.
+	// Authorize judges anew what the principal may read; asked where a gap in the log may hide
+	// the end of access. Its error ends the subscription, unless it is eventlog.ErrUnavailable.
 	Authorize func(ctx context.Context) (eventlog.Intervals, error)
 
 	// ShowReset says that a reset is shown as an event, after which the subscription goes on
@@ -38,7 +38,7 @@ type Spec struct {
 	ShowReset bool
 	// Backfill reads, for a trimmed cursor, what the log no longer has from elsewhere: the
 	// shown publications with a Seq above seq, ascending, at most limit; none are left when
-	// fewer come. nil: there is no elsewhere.
+	// none come. nil: there is no elsewhere.
 	Backfill func(ctx context.Context, seq uint64, limit int) ([]eventlog.Publication, error)
 
 	// Audience names with whom a rendering may be shared: "" is everyone.
@@ -56,6 +56,9 @@ var ErrNotShareable = errors.New("delivery: rendering depends on the viewer")
 
 // ErrClosed answers calls to a hub that is closing.
 var ErrClosed = errors.New("delivery: hub closed")
+
+// ErrOutboxClosed answers those who wait for room in an outbox that is closed.
+var ErrOutboxClosed = errors.New("delivery: outbox closed")
 
 // ResetError ends a subscription that can't be continued: its history is gone.
 type ResetError struct {

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"sync"
 
 	"parley/eventlog"
 )
@@ -17,53 +18,84 @@ type stateTopic struct {
 	cancel context.CancelFunc
 	mail   mailbox[stateLetter]
 
+	// What the source has told and the mailbox hasn't taken yet: the latest of each key.
+	mu   sync.Mutex
+	told latest
+
 	// The mailbox's own.
-	present bool // the first values have come
-	err     error
-	values  map[string]eventlog.Value
-	order   []string // keys, as they came
-	groups  groups
+	present   bool // the first values have come
+	err       error
+	values    latest
+	groups    map[string]*stateGroup
+	newcomers map[*Subscriber]struct{} // have been shown nothing yet
+}
+
+// stateGroup is the subscribers of a state topic that share one rendering.
+type stateGroup struct {
+	renderer Renderer
+	members  members
 }
 
 // stateLetter is what a state topic's mailbox handles; exactly one part is set.
 type stateLetter struct {
-	values  []eventlog.Value
-	present bool // the source has told its first values
+	news    bool // the source has told values
+	present bool // those it has told are the first ones, complete
 	err     error
 	join    *Subscriber
 	leave   *Subscriber
 }
 
-// stateTopicFor returns the topic a state subscription follows, with one more user, opening it if
-// need be.
-func (h *Hub) stateTopicFor(spec Spec) *stateTopic {
-	h.mu.Lock()
-	t, ok := h.states[spec.Topic]
-	if !ok {
-		t = &stateTopic{
-			hub: h, name: spec.Topic, source: spec.State,
-			values: map[string]eventlog.Value{}, groups: groups{},
-		}
-		t.ctx, t.cancel = context.WithCancel(h.ctx)
-		t.mail.handle, t.mail.spawn = t.handle, h.spawn
-		h.states[t.name] = t
+// latest is the newest value of each key.
+type latest struct {
+	byKey map[string]eventlog.Value
+	order []string // keys, as they came first
+}
+
+// take keeps a value that is newer than the one known, and reports whether it did.
+func (l *latest) take(v eventlog.Value) bool {
+	known, ok := l.byKey[v.Key]
+	if ok && v.Version <= known.Version {
+		return false
 	}
-	t.users++
-	h.mu.Unlock()
 	if !ok {
-		h.spawn(t.open)
+		l.order = append(l.order, v.Key)
 	}
+	if l.byKey == nil {
+		l.byKey = map[string]eventlog.Value{}
+	}
+	l.byKey[v.Key] = v
+	return true
+}
+
+func (l *latest) values() []eventlog.Value {
+	values := make([]eventlog.Value, len(l.order))
+	for i, key := range l.order {
+		values[i] = l.byKey[key]
+	}
+	return values
+}
+
+func newStateTopic(h *Hub, spec Spec) *stateTopic {
+	t := &stateTopic{
+		hub: h, name: spec.Topic, source: spec.State,
+		groups: map[string]*stateGroup{}, newcomers: map[*Subscriber]struct{}{},
+	}
+	t.ctx, t.cancel = context.WithCancel(h.ctx)
+	t.mail.handle, t.mail.spawn = t.handle, h.spawn
 	return t
 }
 
 // open watches the source until the topic's last user has gone.
 func (t *stateTopic) open() {
 	var stop func()
-	err := t.hub.retry(t.ctx, "watching state", func() (err error) {
-		stop, err = t.source(t.ctx, func(values []eventlog.Value) { t.mail.post(stateLetter{values: values}) })
+	err := t.hub.retry(t.ctx, openPatience, "watching state", func() (err error) {
+		stop, err = t.source(t.ctx, t.tell)
 		return err
 	})
 	if err != nil {
+		t.hub.mu.Lock()
+		t.hub.forgetState(t)
+		t.hub.mu.Unlock()
 		t.mail.post(stateLetter{err: err})
 		return
 	}
@@ -72,37 +104,55 @@ func (t *stateTopic) open() {
 	stop()
 }
 
-// leave takes a subscriber out; the last one stops the watch.
-func (t *stateTopic) leave(s *Subscriber) {
-	t.mail.post(stateLetter{leave: s})
-	t.hub.mu.Lock()
-	t.users--
-	last := t.users == 0
-	if last && t.hub.states[t.name] == t {
-		delete(t.hub.states, t.name)
+// tell takes values from the source. Those the mailbox has no time for are conflated.
+func (t *stateTopic) tell(values []eventlog.Value) {
+	if len(values) == 0 {
+		return
 	}
-	t.hub.mu.Unlock()
-	if last {
-		t.cancel()
+	t.mu.Lock()
+	first := len(t.told.order) == 0
+	for _, v := range values {
+		t.told.take(v)
+	}
+	t.mu.Unlock()
+	if first {
+		t.mail.post(stateLetter{news: true})
 	}
 }
 
+// handle is the mailbox: whoever was here before this batch gets what is new in it, whoever came
+// with it gets everything.
 func (t *stateTopic) handle(letters []stateLetter) {
+	var news latest
 	for _, l := range letters {
 		switch {
-		case l.values != nil:
-			t.take(l.values)
+		case l.news:
+			t.take(&news)
 		case l.present:
 			t.present = true
-			for _, s := range t.groups.all() {
-				t.show(s)
-			}
 		case l.err != nil:
 			t.fail(l.err)
 		case l.join != nil:
 			t.join(l.join)
 		case l.leave != nil:
-			t.groups.remove(l.leave)
+			t.leave(l.leave)
+		}
+	}
+	if t.present {
+		t.deliver(news.values())
+		t.welcome()
+	}
+}
+
+// take takes what the source has told, and adds to news what wasn't known.
+func (t *stateTopic) take(news *latest) {
+	t.mu.Lock()
+	told := t.told.values()
+	t.told = latest{}
+	t.mu.Unlock()
+	for _, v := range told {
+		if t.values.take(v) {
+			news.take(v)
 		}
 	}
 }
@@ -113,65 +163,76 @@ func (t *stateTopic) join(s *Subscriber) {
 	case t.err != nil:
 		s.finish(t.err)
 	default:
-		t.groups.add(s)
-		if t.present {
-			t.show(s)
-		}
+		t.newcomers[s] = struct{}{}
 	}
 }
 
-// take keeps what is newer than what is known and, once the first values are complete, tells it.
-func (t *stateTopic) take(values []eventlog.Value) {
-	var news []eventlog.Value
-	for _, v := range values {
-		known, ok := t.values[v.Key]
-		if ok && v.Version <= known.Version {
-			continue
-		}
-		if !ok {
-			t.order = append(t.order, v.Key)
-		}
-		t.values[v.Key] = v
-		news = append(news, v)
+func (t *stateTopic) leave(s *Subscriber) {
+	delete(t.newcomers, s)
+	if s.place == 0 {
+		return
 	}
-	if t.present && len(news) > 0 {
-		t.deliver(news)
+	g := t.groups[s.key]
+	g.members.remove(s)
+	if len(g.members.all) == 0 {
+		delete(t.groups, s.key)
+		t.hub.metrics.groups.Dec()
 	}
 }
 
+// deliver gives changed values to every member.
 func (t *stateTopic) deliver(values []eventlog.Value) {
 	for _, g := range t.groups {
-		n := g.deliver(func(r Renderer) ([]*Event, error) { return t.rendered(r, values) })
-		t.hub.metrics.delivered.Add(float64(n))
+		t.give(g, g.members.all, values)
 	}
 }
 
-// show gives a newcomer the present values.
-func (t *stateTopic) show(s *Subscriber) {
-	values := make([]eventlog.Value, 0, len(t.order))
-	for _, key := range t.order {
-		values = append(values, t.values[key])
+// welcome shows newcomers the present values, rendered once for those of a group who come together,
+// and makes them members.
+func (t *stateTopic) welcome() {
+	byKey := map[string][]*Subscriber{}
+	for s := range t.newcomers {
+		byKey[s.key] = append(byKey[s.key], s)
 	}
-	alone := group{renderer: s.renderer, members: []*Subscriber{s}}
-	alone.deliver(func(r Renderer) ([]*Event, error) { return t.rendered(r, values) })
-}
-
-func (t *stateTopic) rendered(r Renderer, values []eventlog.Value) ([]*Event, error) {
-	events := make([]*Event, 0, len(values))
-	for _, v := range values {
-		e, err := t.hub.renderValue(t.ctx, r, v)
-		if err != nil {
-			return nil, err
+	clear(t.newcomers)
+	for key, newcomers := range byKey {
+		g := t.groups[key]
+		if g == nil {
+			g = &stateGroup{renderer: newcomers[0].renderer}
+			t.groups[key] = g
+			t.hub.metrics.groups.Inc()
 		}
-		events = append(events, e)
+		t.give(g, newcomers, t.values.values())
+		for _, s := range newcomers {
+			g.members.add(s)
+		}
 	}
-	return events, nil
 }
 
+func (t *stateTopic) give(g *stateGroup, to []*Subscriber, values []eventlog.Value) {
+	if len(values) == 0 {
+		return
+	}
+	// An error says that nobody wants the values any more.
+	n, _ := g.members.deliver(to, g.renderer, func(r Renderer, shared bool) ([]*Event, error) {
+		events := make([]*Event, len(values))
+		for i, v := range values {
+			e, err := t.hub.renderValue(t.ctx, r, shared, v)
+			if err != nil {
+				return nil, err
+			}
+			events[i] = e
+		}
+		return events, nil
+	})
+	t.hub.metrics.delivered.Add(float64(n))
+}
+
+// fail ends everybody, and whoever still comes: the topic's successor serves the next ones.
 func (t *stateTopic) fail(err error) {
 	t.err = err
-	for _, s := range t.groups.all() {
-		t.groups.remove(s)
+	for s := range t.newcomers {
 		s.finish(err)
 	}
+	clear(t.newcomers)
 }

@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -16,13 +15,15 @@ type Subscription struct {
 	Group    string
 	Renderer Renderer
 	// Personal renders for this subscription's viewer alone, should Renderer turn out to
-	// depend on the viewer.
+	// depend on the viewer; nil means Renderer.
 	Personal Renderer
 	// Lane takes the frames.
 	Lane *Lane
 	// Done is called once, when the hub ends the subscription: nil for a plain end, else why:
-	// ErrAccessRevoked, *ResetError, or an error of the store or of Authorize. It must not
-	// block. It isn't called after Close, nor by the hub's own end.
+	// ErrAccessRevoked, *ResetError, or an error of the store or of Authorize. By then the lane
+	// takes no more events, only control items. It must not block. It isn't called once Close
+	// has ended the subscription, nor by the hub's own end; a call may be under way when Close
+	// comes second.
 	Done func(error)
 }
 
@@ -39,44 +40,46 @@ type Subscriber struct {
 	topic    *topic      // nil for state
 	state    *stateTopic // nil for a log
 	guard    *Subscriber // whose end is this one's; nil for none
+	// whenLive is called when it is live for the first time; nil for nothing to do.
+	whenLive func()
 
 	ctx    context.Context
 	cancel context.CancelFunc
 	ended  atomic.Bool
 	once   sync.Once
 
-	// at is where the replay stands. It belongs to whoever carries the subscriber forward: the
-	// replay, or the mailbox while a joining is under way.
-	at       eventlog.Cursor
-	replayed atomic.Pointer[eventlog.Cursor] // at, for others to read
-	live     atomic.Bool
+	// at is where the replay stands, and ours whether that was read from the log; from is where the
+	// viewer's latest access begins; alone says that the replay has found the rendering to depend on
+	// the viewer. They belong to whoever carries the subscriber forward: the replay, or the mailboxes
+	// while a joining is under way and once it is live.
+	at    eventlog.Cursor
+	ours  bool
+	from  uint64
+	alone bool
 
-	// The mailbox's own.
-	group *group
-	index int
-	floor uint64 // offsets up to here it has seen
+	// Where it stands, for others to read: live in a group, or else at the position replayed; nil
+	// while it crosses a gap.
+	group    atomic.Pointer[group]
+	replayed atomic.Pointer[eventlog.Cursor]
+
+	joined *group // the topic's mailbox's own
+	place  int    // in members, from 1; its mailbox's own
 }
 
 // Subscribe begins to serve a subscription. It returns at once: events come through the lane, the
-// end through Done.
+// end through Done. It fails with ErrClosed when the hub is closing.
 func (h *Hub) Subscribe(sub Subscription) (*Subscriber, error) {
-	s := h.newSubscriber(sub)
-	if s.spec.State == nil {
-		return s, s.beginLog()
+	if sub.Spec.State != nil {
+		return h.subscribeState(sub)
 	}
-	if s.spec.Guard != "" {
-		guard := sub
-		guard.Spec.Topic, guard.Spec.State, guard.Spec.Guard, guard.Spec.Filter = sub.Spec.Guard, nil, "", 0
-		guard.Lane, guard.Done = nil, s.finish
-		s.guard = h.newSubscriber(guard)
+	s, err := h.newLogSubscriber(sub)
+	if err != nil {
+		return nil, err
 	}
-	s.state = h.stateTopicFor(s.spec)
-	if s.guard != nil {
-		if err := s.guard.beginLog(); err != nil {
-			return nil, err
-		}
+	if !h.spawn(s.start) {
+		s.end()
+		return nil, ErrClosed
 	}
-	s.state.mail.post(stateLetter{join: s})
 	return s, nil
 }
 
@@ -85,19 +88,61 @@ func (h *Hub) newSubscriber(sub Subscription) *Subscriber {
 		hub: h, spec: sub.Spec, key: sub.Group, renderer: sub.Renderer, personal: sub.Personal, lane: sub.Lane, done: sub.Done,
 		at: sub.Spec.Start,
 	}
-	s.replayed.Store(&sub.Spec.Start)
-	s.ctx, s.cancel = context.WithCancel(h.ctx)
-	if s.spec.State == nil {
-		s.topic = h.topicFor(s.spec.Topic)
+	if s.personal == nil {
+		s.personal = s.renderer
 	}
+	s.ctx, s.cancel = context.WithCancel(h.ctx)
 	return s
 }
 
-func (s *Subscriber) beginLog() error {
-	if !s.hub.spawn(s.start) {
-		return ErrClosed
+func (h *Hub) newLogSubscriber(sub Subscription) (s *Subscriber, err error) {
+	s = h.newSubscriber(sub)
+	s.replayed.Store(&sub.Spec.Start)
+	s.from = latestAccess(sub.Spec.Readable)
+	if s.topic, err = h.topicFor(sub.Spec.Topic); err != nil {
+		s.cancel()
 	}
-	return nil
+	return s, err
+}
+
+// latestAccess is the offset at which the last of the intervals begins: only an end after that is
+// the end of the access by which a subscription reads.
+func latestAccess(readable eventlog.Intervals) uint64 {
+	if n := len(readable); n > 0 {
+		return readable[n-1].From
+	}
+	return 0
+}
+
+// subscribeState begins to serve a subscription to a state topic. Where there is a guard, nothing is
+// shown before it stands watch.
+func (h *Hub) subscribeState(sub Subscription) (s *Subscriber, err error) {
+	s = h.newSubscriber(sub)
+	join := func() { s.state.mail.post(stateLetter{join: s}) }
+	if s.spec.Guard != "" {
+		guard := sub
+		guard.Spec.Topic, guard.Spec.State, guard.Spec.Guard, guard.Spec.Filter = sub.Spec.Guard, nil, "", 0
+		guard.Lane, guard.Done = nil, s.finish
+		if s.guard, err = h.newLogSubscriber(guard); err != nil {
+			s.cancel()
+			return nil, err
+		}
+		s.guard.whenLive = join
+	}
+	if s.state, err = h.stateTopicFor(s.spec); err != nil {
+		s.cancel()
+		if s.guard != nil {
+			s.guard.end()
+		}
+		return nil, err
+	}
+	if s.guard == nil {
+		join()
+	} else if !h.spawn(s.guard.start) {
+		s.end()
+		return nil, ErrClosed
+	}
+	return s, nil
 }
 
 // Close ends the subscription by the client's wish. Nothing is put into its lane any more.
@@ -108,7 +153,10 @@ func (s *Subscriber) Close() {
 
 // finish ends the subscription by the hub's.
 func (s *Subscriber) finish(err error) {
-	if s.end() {
+	if s.lane != nil {
+		s.lane.end()
+	}
+	if s.end() && !s.hub.closing() {
 		s.done(err)
 	}
 }
@@ -126,213 +174,69 @@ func (s *Subscriber) end() (first bool) {
 			s.topic.mail.post(letter{leave: s})
 			s.hub.release(s.topic)
 		} else {
-			s.state.leave(s)
+			s.state.mail.post(stateLetter{leave: s})
+			s.hub.releaseState(s.state)
 		}
 	})
 	return first
 }
 
 // Moved returns the cursor of a subscription to a log, if it is past what the lane has told: a
-// position of which only a message of its own can tell, by Lane.Advance.
+// position of which only a message of its own can tell, by Lane.Advance, to be called next for this
+// lane. Every event up to there is in the lane.
 func (s *Subscriber) Moved() (eventlog.Cursor, bool) {
 	if s.topic == nil || s.ended.Load() {
 		return eventlog.Cursor{}, false
 	}
-	c := *s.replayed.Load()
-	if s.live.Load() {
-		if settled := s.topic.settled.Load(); settled != nil && settled.Position.Offset > c.Position.Offset {
-			c = *settled
-		}
+	history := s.lane.currentHistory()
+	at := s.replayed.Load()
+	if g := s.group.Load(); g != nil {
+		at = g.settled.Load()
 	}
-	return c, c.Position.Offset > s.lane.Last()
+	if at == nil || !s.lane.offer(at.Position.Offset, history) {
+		return eventlog.Cursor{}, false
+	}
+	return *at, true
 }
 
-// put gives rendered events to the lane, without those already seen.
+// groupKey names the group a subscriber belongs to, within its topic.
+func (s *Subscriber) groupKey() groupKey {
+	if s.lane == nil {
+		return groupKey{guards: true}
+	}
+	return groupKey{key: s.key, filter: s.spec.Filter}
+}
+
+// put gives rendered events to the lane, but for those of a log that are older than the viewer's
+// access.
 func (s *Subscriber) put(events []*Event) (kick bool) {
-	for len(events) > 0 && events[0].Offset <= s.floor && s.state == nil {
+	for s.topic != nil && len(events) > 0 && events[0].Offset < s.from {
 		events = events[1:]
 	}
-	return len(events) > 0 && s.lane != nil && s.lane.Put(events...)
+	return s.lane.Put(events...)
 }
 
-// start waits for the topic and begins the replay.
-func (s *Subscriber) start() {
-	select {
-	case <-s.topic.ready:
-	case <-s.ctx.Done():
+// nowLive is told by the group that the subscriber has joined it.
+func (s *Subscriber) nowLive() {
+	if f := s.whenLive; f != nil {
+		s.whenLive = nil
+		f()
+	}
+}
+
+// lose is told by the group that the subscriber, live up to a position, can't go on there.
+func (s *Subscriber) lose(l *loss, at *eventlog.Cursor) {
+	s.replayed.Store(at)
+	s.group.Store(nil)
+	s.hub.metrics.resets.Inc()
+	if l.err != nil {
+		s.finish(l.err)
 		return
 	}
-	if s.topic.err != nil {
-		s.finish(asReset(s.topic.err))
-		return
-	}
-	s.follow()
-}
-
-// asReset turns the absence of a log into what subscribers are told.
-func asReset(err error) error {
-	if errors.Is(err, eventlog.ErrNoLog) {
-		return &ResetError{Reason: eventlog.HistoryLost}
-	}
-	return err
-}
-
-// follow replays from where the subscriber stands until it is live.
-func (s *Subscriber) follow() {
-	if s.join(false) {
-		return
-	}
-	for s.ctx.Err() == nil {
-		page, err := s.hub.read(s.ctx, s.topic.name, s.at.Position)
-		if gap, ok := errors.AsType[*eventlog.GapError](err); ok {
-			if !s.cross(gap) {
-				return
-			}
-			continue
+	s.hub.spawn(func() {
+		s.at, s.ours = *at, true
+		if s.cross(l.gap) {
+			s.follow()
 		}
-		if err != nil {
-			if s.ctx.Err() == nil {
-				s.finish(asReset(err))
-			}
-			return
-		}
-		if !s.replay(page.Publications) {
-			return
-		}
-		if s.at.Position.Offset == page.Tail.Offset && s.join(true) {
-			return
-		}
-	}
-}
-
-// join asks the topic to make the subscriber live.
-func (s *Subscriber) join(verified bool) bool {
-	j := &joining{s: s, verified: verified, done: make(chan bool, 1)}
-	s.topic.mail.post(letter{join: j})
-	select {
-	case live := <-j.done:
-		return live
-	case <-s.topic.ctx.Done():
-		return true
-	}
-}
-
-// replay gives the subscriber a run of the log, at the reader's pace; false means that the
-// subscription has ended.
-func (s *Subscriber) replay(pubs []eventlog.Publication) bool {
-	from, _ := s.spec.Readable.Open()
-	for i := range pubs {
-		p := &pubs[i]
-		if s.spec.Filter.Has(p.Kind) && s.spec.Readable.Contains(p.Offset) && !s.show(p) {
-			return false
-		}
-		s.moveTo(p.Position, p.Seq)
-		if change, ends := p.Ends(s.spec.Principal); ends && p.Offset >= from {
-			s.finish(endOf(change))
-			return false
-		}
-	}
-	return true
-}
-
-func (s *Subscriber) moveTo(position eventlog.Position, seq uint64) {
-	s.at = eventlog.Cursor{Kind: eventlog.CursorLog, Log: s.topic.name, Position: position, Seq: seq}
-	at := s.at
-	s.replayed.Store(&at)
-}
-
-// show renders one publication for this subscriber and waits until its outbox has room for more.
-func (s *Subscriber) show(p *eventlog.Publication) bool {
-	e, err := s.hub.renderPublication(s.ctx, s.renderer, s.topic.name, p)
-	if errors.Is(err, ErrNotShareable) {
-		s.renderer = s.personal
-		e, err = s.hub.renderPublication(s.ctx, s.renderer, s.topic.name, p)
-	}
-	if err != nil {
-		return false
-	}
-	if s.lane.Put(e) {
-		s.lane.Flush()
-	}
-	s.hub.metrics.replayed.Inc()
-	return s.lane.WaitForRoom(s.ctx) == nil
-}
-
-// cross brings the subscriber over a gap in the log: by a reset shown, by reading the shown
-// publications from elsewhere, or not at all (false).
-func (s *Subscriber) cross(gap *eventlog.GapError) bool {
-	switch {
-	case s.lane == nil: // a guard only cares for access, which was judged
-	case s.spec.ShowReset:
-		reset := eventlog.Publication{
-			Position: gap.Tail, Seq: gap.TailSeq, Kind: eventlog.KindReset,
-			Payload: eventlog.Reset{Log: s.topic.name, Reason: gap.Reason},
-		}
-		if !s.show(&reset) {
-			return false
-		}
-	case gap.Reason == eventlog.Trimmed && s.spec.Backfill != nil:
-		if !s.backfill(gap) {
-			return false
-		}
-	default:
-		tail := eventlog.Cursor{Kind: eventlog.CursorLog, Log: s.topic.name, Position: gap.Tail, Seq: gap.TailSeq}
-		s.finish(&ResetError{Reason: gap.Reason, Tail: tail})
-		return false
-	}
-	s.moveTo(gap.Tail, gap.TailSeq)
-	return true
-}
-
-// backfill shows what the trimmed log no longer has, up to the tail at which it goes on.
-func (s *Subscriber) backfill(gap *eventlog.GapError) bool {
-	seq := s.at.Seq
-	for {
-		var pubs []eventlog.Publication
-		err := s.hub.retry(s.ctx, "reading messages", func() (err error) {
-			pubs, err = s.spec.Backfill(s.ctx, seq, s.hub.options.PageSize)
-			return err
-		})
-		if err != nil {
-			if s.ctx.Err() == nil {
-				s.finish(err)
-			}
-			return false
-		}
-		for i := range pubs {
-			p := &pubs[i]
-			if p.Offset > gap.Tail.Offset {
-				return true
-			}
-			if s.spec.Readable.Contains(p.Offset) && !s.show(p) {
-				return false
-			}
-			seq = p.Seq
-		}
-		if len(pubs) < s.hub.options.PageSize {
-			return true
-		}
-	}
-}
-
-// resume brings a subscriber back that was live in a history now lost.
-func (s *Subscriber) resume(gap *eventlog.GapError) {
-	err := s.hub.retry(s.ctx, "authorizing", func() (err error) {
-		s.spec.Readable, err = s.spec.Authorize(s.ctx)
-		return err
 	})
-	if err != nil {
-		if s.ctx.Err() == nil {
-			s.finish(err)
-		}
-		return
-	}
-	if settled := s.topic.settled.Load(); settled != nil {
-		s.at = *settled
-	}
-	if s.cross(gap) {
-		s.follow()
-	}
 }
-
-func isUnavailable(err error) bool { return errors.Is(err, eventlog.ErrUnavailable) }

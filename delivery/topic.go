@@ -2,14 +2,13 @@ package delivery
 
 import (
 	"context"
-	"slices"
 	"sync/atomic"
 
 	"parley/eventlog"
 )
 
 // topic is a log that somebody in this process follows. It is changed only by its mailbox, which
-// gives its live subscribers every publication once, in order; what hints lose is read from the
+// gives its groups every publication once, in order (order.go); what hints lose is read from the
 // log (heal.go).
 type topic struct {
 	hub    *Hub
@@ -24,25 +23,24 @@ type topic struct {
 
 	mail    mailbox[letter]
 	pending atomic.Int64 // publications waiting in mail
-
-	// settled is the position up to which every live subscriber has its events in its outbox.
-	settled atomic.Pointer[eventlog.Cursor]
+	looking atomic.Bool  // a look waits in mail
 
 	// From here on the mailbox's own.
-	groups  groups
-	placed  bool              // at is known
-	missed  bool              // word came while at wasn't known
-	at      eventlog.Position // of the last publication handled
-	seq     uint64
-	run     []eventlog.Publication // accepted, not yet fanned out
-	recent  []eventlog.Publication // the last ones fanned out, contiguous up to at
-	healing bool
-	held    []eventlog.Publication // came while healing
-	waiting []*joining             // came while healing
-}
+	groups map[groupKey]*group
 
-// maxRecent bounds the publications remembered for those who join a moment late.
-const maxRecent = 128
+	placed bool                   // at is known
+	missed bool                   // word came while at wasn't known
+	at     eventlog.Position      // of the last publication accepted
+	seq    uint64                 // the domain's count at at
+	run    []eventlog.Publication // accepted, not yet handed to the groups
+	recent []eventlog.Publication // the last ones handed out, contiguous up to at; never changed in place
+
+	healing  bool
+	again    bool                     // word came while healing that only another reading can follow up
+	held     []eventlog.Publication   // came while healing
+	suspects int                      // how many of held came before the reading began
+	waiting  map[*Subscriber]*joining // want to join, and wait for the healing's end
+}
 
 // letter is what a topic's mailbox handles; exactly one part is set.
 type letter struct {
@@ -50,20 +48,14 @@ type letter struct {
 	look      bool
 	join      *joining
 	leave     *Subscriber
-	healed    *healing
-}
-
-// joining asks to become live at the subscriber's position.
-type joining struct {
-	s *Subscriber
-	// verified: the position was read from the log after the watch was confirmed.
-	verified bool
-	// done is told whether s is live now; if not, it has to read on from its position.
-	done chan bool
+	healed    *healed
 }
 
 func newTopic(h *Hub, name string) *topic {
-	t := &topic{hub: h, name: name, ready: make(chan struct{}), groups: groups{}}
+	t := &topic{
+		hub: h, name: name, ready: make(chan struct{}),
+		groups: map[groupKey]*group{}, waiting: map[*Subscriber]*joining{},
+	}
 	t.ctx, t.cancel = context.WithCancel(h.ctx)
 	t.mail.handle, t.mail.spawn = t.handle, h.spawn
 	return t
@@ -71,10 +63,16 @@ func newTopic(h *Hub, name string) *topic {
 
 // open watches the log until the topic's last user has gone.
 func (t *topic) open() {
-	stop, err := t.hub.log.Watch(t.ctx, t.name, t)
+	var stop func()
+	err := t.hub.retry(t.ctx, openPatience, "watching a log", func() (err error) {
+		stop, err = t.hub.log.Watch(t.ctx, t.name, t)
+		return err
+	})
 	if err != nil {
-		t.err = err
+		t.hub.mu.Lock()
 		t.hub.forget(t)
+		t.hub.mu.Unlock()
+		t.err = err
 		close(t.ready)
 		return
 	}
@@ -83,19 +81,11 @@ func (t *topic) open() {
 	stop()
 }
 
-// forget makes the next subscriber open the topic anew.
-func (h *Hub) forget(t *topic) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.topics[t.name] == t {
-		delete(h.topics, t.name)
-	}
-}
-
 // Published takes hints (eventlog.Watcher).
 func (t *topic) Published(pubs []eventlog.Publication) {
-	if t.pending.Add(int64(len(pubs))) > int64(t.hub.options.MaxPending) {
-		t.pending.Add(-int64(len(pubs)))
+	n := int64(len(pubs))
+	if t.pending.Add(n) > int64(t.hub.options.MaxPending) {
+		t.pending.Add(-n)
 		t.Look()
 		return
 	}
@@ -103,7 +93,11 @@ func (t *topic) Published(pubs []eventlog.Publication) {
 }
 
 // Look takes word that hints may be missing (eventlog.Watcher).
-func (t *topic) Look() { t.mail.post(letter{look: true}) }
+func (t *topic) Look() {
+	if !t.looking.Swap(true) {
+		t.mail.post(letter{look: true})
+	}
+}
 
 // handle is the mailbox: it takes all that waits and fans out once.
 func (t *topic) handle(letters []letter) {
@@ -113,12 +107,13 @@ func (t *topic) handle(letters []letter) {
 			t.pending.Add(-int64(len(l.published)))
 			t.take(l.published)
 		case l.look:
+			t.looking.Store(false)
 			t.look()
 		case l.join != nil:
 			t.fanOut()
 			t.join(l.join)
 		case l.leave != nil:
-			t.groups.remove(l.leave)
+			t.leave(l.leave)
 		case l.healed != nil:
 			t.takeHealed(l.healed)
 		}
@@ -126,196 +121,26 @@ func (t *topic) handle(letters []letter) {
 	t.fanOut()
 }
 
-// take accepts what follows, drops what is known, and heals what doesn't fit.
-func (t *topic) take(pubs []eventlog.Publication) {
-	for i := range pubs {
-		p := &pubs[i]
-		switch {
-		case t.healing:
-			t.hold(*p)
-		case !t.placed:
-			t.missed = true
-		case p.Follows(t.at):
-			t.accept(*p)
-		case t.knows(p):
-		default:
-			t.hold(*p)
-			t.heal()
-		}
-	}
-}
-
-func (t *topic) accept(p eventlog.Publication) {
-	t.run = append(t.run, p)
-	t.at, t.seq = p.Position, p.Seq
-}
-
-// knows reports whether the publication is one already handled. One that claims a handled offset
-// with another check isn't: it belongs to another history.
-func (t *topic) knows(p *eventlog.Publication) bool {
-	if p.Offset > t.at.Offset {
-		return false
-	}
-	if p.Offset == t.at.Offset {
-		return p.Position == t.at
-	}
-	for i := len(t.recent) - 1; i >= 0; i-- {
-		if t.recent[i].Offset == p.Offset {
-			return t.recent[i].Position == p.Position
-		}
-	}
-	return p.Epoch == t.at.Epoch
-}
-
-func (t *topic) hold(p eventlog.Publication) {
-	if len(t.held) < t.hub.options.MaxPending {
-		t.held = append(t.held, p)
-	}
-}
-
-// fanOut renders the accepted run once per group and gives it to every live subscriber, then ends
-// those whose access it ended.
+// fanOut hands the accepted run to every group, in pieces of a page: a group that can't keep up
+// makes the topic wait once maxBehind of them wait for it.
 func (t *topic) fanOut() {
 	for len(t.run) > 0 {
-		n := len(t.run)
-		if i := slices.IndexFunc(t.run, endsAccess); i >= 0 {
-			n = i + 1
+		n := min(len(t.run), t.hub.options.PageSize)
+		piece := t.run[:n:n]
+		for _, g := range t.groups {
+			if !g.hand(piece) {
+				return // the topic is over
+			}
 		}
-		part := t.run[:n]
-		t.deliver(part)
-		t.endAccess(&part[n-1])
-		t.remember(part)
+		t.remember(piece)
 		t.run = t.run[n:]
 	}
 	t.run = nil
-	t.settle()
 }
 
-func endsAccess(p eventlog.Publication) bool {
-	return slices.ContainsFunc(p.Access, func(a eventlog.AccessChange) bool { return a.Change != eventlog.AccessBegins })
-}
+// cursor is where the topic stands.
+func (t *topic) cursor() eventlog.Cursor { return logCursor(t.name, t.at, t.seq) }
 
-func (t *topic) deliver(part []eventlog.Publication) {
-	for _, g := range t.groups {
-		n := g.deliver(func(r Renderer) ([]*Event, error) { return t.rendered(r, g.filter, part) })
-		t.hub.metrics.delivered.Add(float64(n))
-	}
-	t.hub.metrics.observeLatency(part)
-}
-
-// rendered returns the events of those publications that a filter shows.
-func (t *topic) rendered(r Renderer, filter eventlog.Kinds, pubs []eventlog.Publication) ([]*Event, error) {
-	var events []*Event
-	for i := range pubs {
-		if !filter.Has(pubs[i].Kind) {
-			continue
-		}
-		e, err := t.hub.renderPublication(t.ctx, r, t.name, &pubs[i])
-		if err != nil {
-			return nil, err
-		}
-		events = append(events, e)
-	}
-	return events, nil
-}
-
-// endAccess ends those subscribers whose access a publication ended.
-func (t *topic) endAccess(p *eventlog.Publication) {
-	if !endsAccess(*p) {
-		return
-	}
-	for _, s := range t.groups.all() {
-		if change, ends := p.Ends(s.spec.Principal); ends && p.Offset > s.floor {
-			t.groups.remove(s)
-			s.finish(endOf(change))
-		}
-	}
-}
-
-func endOf(change eventlog.Change) error {
-	if change == eventlog.AccessLeft {
-		return nil
-	}
-	return ErrAccessRevoked
-}
-
-func (t *topic) remember(part []eventlog.Publication) {
-	t.recent = append(t.recent, part...)
-	if over := len(t.recent) - maxRecent; over > 0 {
-		t.recent = slices.Delete(t.recent, 0, over)
-	}
-}
-
-func (t *topic) settle() {
-	if t.placed {
-		t.settled.Store(&eventlog.Cursor{Kind: eventlog.CursorLog, Log: t.name, Position: t.at, Seq: t.seq})
-	}
-}
-
-// join makes a subscriber live, if the topic is or can be brought to where the subscriber stands.
-func (t *topic) join(j *joining) {
-	s, at := j.s, j.s.at.Position
-	switch {
-	case s.ended.Load():
-	case t.healing:
-		t.waiting = append(t.waiting, j)
-		return
-	case !t.placed:
-		if !j.verified {
-			j.done <- false
-			return
-		}
-		t.placed, t.at, t.seq = true, at, s.at.Seq
-		t.live(s)
-		if t.missed {
-			t.missed = false
-			t.heal()
-		}
-	case at == t.at:
-		t.live(s)
-	case at.Epoch == t.at.Epoch && at.Offset < t.at.Offset:
-		if !t.catchUp(s) {
-			j.done <- false
-			return
-		}
-		t.live(s)
-	case !j.verified:
-		j.done <- false
-		return
-	case at.Epoch == t.at.Epoch && at.Offset > t.at.Offset:
-		t.live(s) // the topic's hints are on their way; what s has seen is passed over
-	default: // two histories: the log decides
-		t.waiting = append(t.waiting, j)
-		t.heal()
-		return
-	}
-	j.done <- true
-}
-
-func (t *topic) live(s *Subscriber) {
-	s.floor = s.at.Position.Offset
-	t.groups.add(s)
-	t.settle()
-	s.live.Store(true)
-}
-
-// catchUp gives a subscriber a moment behind the topic what it lacks, from the recent ones.
-func (t *topic) catchUp(s *Subscriber) bool {
-	missing := t.recent
-	for len(missing) > 0 && missing[0].Offset <= s.at.Position.Offset {
-		missing = missing[1:]
-	}
-	if len(missing) == 0 || missing[0].Prev != s.at.Position.Check || missing[0].Offset != s.at.Position.Offset+1 {
-		return false
-	}
-	for i := range missing {
-		if _, ends := missing[i].Ends(s.spec.Principal); ends {
-			return false // the replay knows how to end
-		}
-	}
-	alone := group{renderer: s.renderer, members: []*Subscriber{s}}
-	alone.deliver(func(r Renderer) ([]*Event, error) { return t.rendered(r, s.spec.Filter, missing) })
-	last := &missing[len(missing)-1]
-	s.at = eventlog.Cursor{Kind: eventlog.CursorLog, Log: t.name, Position: last.Position, Seq: last.Seq}
-	return true
+func logCursor(log string, at eventlog.Position, seq uint64) eventlog.Cursor {
+	return eventlog.Cursor{Kind: eventlog.CursorLog, Log: log, Position: at, Seq: seq}
 }

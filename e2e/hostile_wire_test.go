@@ -26,7 +26,7 @@ type attempt struct {
 	token string
 	// header is added to HTTP requests; the attempt is made by those alone then.
 	header http.Header
-	// path is where to, /graphql if not said.
+	// path is where to, /graphql if not said; but for GET, whose path is that and query.
 	path string
 }
 
@@ -93,7 +93,7 @@ func sendHTTP(ctx context.Context, n *parleytest.Node, a attempt, method, accept
 		url += "/graphql"
 	}
 	if method == http.MethodGet {
-		url += "?" + a.query
+		url = n.URL + "/graphql?" + a.query
 	} else {
 		body = strings.NewReader(a.body)
 	}
@@ -300,3 +300,9 @@ func wordFor(r parleytest.Result) string {
 
 // linger is how long a test gives the server to do what it shouldn't.
 const linger = 200 * time.Millisecond
+
+// asResult is the GraphQL response in a body, empty if there is none.
+func asResult(body []byte) (r parleytest.Result) {
+	_ = json.Unmarshal(body, &r)
+	return r
+}

@@ -21,9 +21,9 @@ func TestPlayground(t *testing.T) {
 	node := parleytest.Start(t, nil)
 	visit := startScript(t, "playground.mjs", map[string]string{
 		"page": node.URL + "/playground", "chromium": chromium, "profile": t.TempDir(), "screenshot": picture,
-	})
-	for f := range visit.facts {
-		switch f.Ask {
+	}, nil)
+	for ask := range visit.asks {
+		switch ask {
 		case "kill":
 			node.Kill()
 		case "restart":

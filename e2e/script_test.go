@@ -23,26 +23,29 @@ const scriptTime = 2 * time.Minute
 // script is a program of browser/ that Node runs beside a test. They talk in lines of JSON: the test
 // gives settings first, the script tells facts, and waits for a line when it asks for something.
 type script struct {
-	t     testing.TB
-	facts <-chan fact // closed after the last one
-	in    io.WriteCloser
-	end   func() error
+	t testing.TB
+	// asks is what the test should do, and then answer; closed when the script says no more.
+	asks <-chan string
+	in   io.WriteCloser
+	end  func() error
 }
 
 // fact is one line of a script.
 type fact struct {
-	// Ask is what the test should do, and then answer.
+	// Ask is what the test should do.
 	Ask string
 	// Result is what a subscription brought.
 	Result *parleytest.Result
-	// Returned: the script's connection is back after an interruption.
+	// Returned: a connection is back after an interruption.
 	Returned bool
 }
 
-// startScript starts a script, which ends with the test at the latest.
-func startScript(t testing.TB, name string, settings any) *script {
+// startScript starts a script, which ends with the test at the latest. What the script tells is
+// given to told, unless it is an ask.
+func startScript(t testing.TB, name string, settings any, told func(fact)) *script {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), scriptTime)
+	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, installed(t, "node"), filepath.Join("browser", name))
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // so that it ends its browser
 	cmd.WaitDelay = 5 * time.Second
@@ -59,10 +62,10 @@ func startScript(t testing.TB, name string, settings any) *script {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	facts := make(chan fact)
-	go readFacts(t, out, facts)
-	s := &script{t: t, facts: facts, in: in, end: sync.OnceValue(func() error {
-		for range facts {
+	asks := make(chan string)
+	go listen(t, out, asks, told)
+	s := &script{t: t, asks: asks, in: in, end: sync.OnceValue(func() error {
+		for range asks {
 		}
 		if err := cmd.Wait(); err != nil {
 			return fmt.Errorf("%s: %w\n%s", name, err, stderr.Bytes())
@@ -77,16 +80,19 @@ func startScript(t testing.TB, name string, settings any) *script {
 	return s
 }
 
-func readFacts(t testing.TB, out io.Reader, facts chan<- fact) {
-	defer close(facts)
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
+// listen reads what a script says, to its end.
+func listen(t testing.TB, out io.Reader, asks chan<- string, told func(fact)) {
+	defer close(asks)
+	for lines := bufio.NewScanner(out); lines.Scan(); {
 		var f fact
-		if err := json.Unmarshal(lines.Bytes(), &f); err != nil {
-			t.Errorf("the script said %s", lines.Bytes())
-			continue
+		switch err := json.Unmarshal(lines.Bytes(), &f); {
+		case err != nil:
+			t.Errorf("%v in what the script said: %s", err, lines.Bytes())
+		case f.Ask != "":
+			asks <- f.Ask
+		default:
+			told(f)
 		}
-		facts <- f
 	}
 }
 
@@ -105,7 +111,7 @@ func (s *script) say(what any) {
 // finish ends the conversation and waits for the script's own end, which must be a good one.
 func (s *script) finish() {
 	s.t.Helper()
-	_ = s.in.Close()
+	_ = s.in.Close() // it may have ended already
 	if err := s.end(); err != nil {
 		s.t.Fatal(err)
 	}

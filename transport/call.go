@@ -50,7 +50,7 @@ func (c *Call) Run(ctx context.Context) *graphql.Response {
 }
 
 func (c *Call) execute(ctx context.Context) (response *graphql.Response, errs gqlerror.List) {
-	defer c.service.recoverCall(c.op.OperationName, &errs)
+	defer c.service.recoverCall(c.op.Operation.Name, &errs)
 	ctx, cancel := context.WithTimeout(graphql.StartOperationTrace(ctx), c.service.options.OperationTimeout)
 	defer cancel()
 	responses, ctx := c.executor.DispatchOperation(ctx, c.op)
@@ -67,7 +67,7 @@ func (c *Call) execute(ctx context.Context) (response *graphql.Response, errs gq
 
 // Open authorizes a subscription and finds out what it follows.
 func (c *Call) Open(ctx context.Context) (opened *render.Opened, errs gqlerror.List) {
-	defer c.service.recoverCall(c.op.OperationName, &errs)
+	defer c.service.recoverCall(c.op.Operation.Name, &errs)
 	ctx, cancel := context.WithTimeout(graphql.StartOperationTrace(ctx), c.service.options.OperationTimeout)
 	defer cancel()
 	opened, response := c.service.options.Open(ctx, c.executor, c.op)

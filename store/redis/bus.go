@@ -82,7 +82,7 @@ func (b *bus) acquire(ctx context.Context, name string) error {
 		return nil
 	case <-ctx.Done():
 		b.release(name)
-		return fault("subscribe", ctx.Err())
+		return fault(ctx, "subscribe", ctx.Err())
 	}
 }
 

@@ -74,7 +74,7 @@ func (s *Store) listed(ctx context.Context, keys []string) ([]chat.Room, error) 
 		cmds[i] = pipe.HGetAll(ctx, entityOf(roomOfPublicKey(key)).own("room"))
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, fault("public rooms", err)
+		return nil, fault(ctx, "public rooms", err)
 	}
 	var rooms []chat.Room
 	for i, key := range keys {

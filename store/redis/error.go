@@ -1,9 +1,11 @@
 package redis
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -18,7 +20,13 @@ var (
 
 // fault wraps an error of Redis or of the way to it. All mean that the store can't answer now, but
 // for those that say that we asked for something wrong.
-func fault(doing string, err error) error {
+func fault(ctx context.Context, doing string, err error) error {
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		<-ctx.Done() // the connection's timer may be a little ahead of the context's
+	}
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
 	if ours := goredis.Error(nil); errors.As(err, &ours) && isMistake(ours.Error()) {
 		return fmt.Errorf("redis: %s: %w", doing, err)
 	}

@@ -23,7 +23,7 @@ func (s *Store) announce(ctx context.Context, user, room string, version uint64)
 	defer cancel()
 	err := s.client.ZAddGT(ctx, entityOf(user).own("rooms"), goredis.Z{Score: float64(version), Member: room}).Err()
 	if err != nil {
-		return fault("announce", err)
+		return fault(ctx, "announce", err)
 	}
 	return nil
 }
@@ -91,7 +91,7 @@ func (s *Store) roomsAnnounced(ctx context.Context, user string) ([]string, erro
 	defer cancel()
 	ids, err := s.client.ZRange(ctx, entityOf(user).own("rooms"), 0, -1).Result()
 	if err != nil {
-		return nil, fault("rooms of a user", err)
+		return nil, fault(ctx, "rooms of a user", err)
 	}
 	return ids, nil
 }

@@ -73,7 +73,7 @@ func (s *Store) Message(ctx context.Context, room string, seq uint64) (chat.Mess
 		return chat.Message{}, chat.Errorf(chat.NotFound, "there is no such message")
 	}
 	if err != nil {
-		return chat.Message{}, forChat(fault("message", err))
+		return chat.Message{}, forChat(fault(ctx, "message", err))
 	}
 	m, err := decodeMessage(room, text)
 	if err != nil {

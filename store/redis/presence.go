@@ -52,6 +52,9 @@ func decodePresence(payload string) (any, error) {
 
 // withVersion returns the value with another version.
 func withVersion(v eventlog.Value, version uint64) eventlog.Value {
+	if v.Version == version {
+		return v
+	}
 	v.Version = version
 	if p, ok := v.Payload.(*presence.Presence); ok {
 		changed := *p
@@ -127,7 +130,7 @@ func (s *Store) presenceValues(ctx context.Context, users []string) ([]eventlog.
 		cmds[i] = pipe.HMGet(ctx, entityOf(user).own("user"), "name", "avatar", "status", "version", "seen")
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, fault("presences", err)
+		return nil, fault(ctx, "presences", err)
 	}
 	values := make([]eventlog.Value, len(users))
 	for i, user := range users {

@@ -88,7 +88,7 @@ func (s *Store) run(ctx context.Context, sc *script, keys []string, args ...any)
 	}
 	s.metrics.observe(sc, time.Since(start))
 	if err != nil {
-		return nil, fault(sc.name, err)
+		return nil, fault(ctx, sc.name, err)
 	}
 	return got, nil
 }
@@ -128,7 +128,7 @@ func (s *Store) runAll(ctx context.Context, sc *script, calls []call) ([]answer,
 	}
 	s.metrics.observe(sc, time.Since(start))
 	if err != nil {
-		return nil, fault(sc.name, err)
+		return nil, fault(ctx, sc.name, err)
 	}
 	return answers, nil
 }

@@ -40,7 +40,7 @@ func (s *Store) WatchState(ctx context.Context, name string, sink func([]eventlo
 	if stop, err = s.subscribe(ctx, described, w, known); err != nil {
 		return nil, err
 	}
-	values, err := s.readStates(ctx, []string{name})
+	values, err := s.currentStates(ctx, []string{name})
 	if err != nil {
 		stop()
 		return nil, err
@@ -67,7 +67,7 @@ func stateTopic(name string) (topic, error) {
 func (s *Store) bucketState(ctx context.Context, b *bucket) (bucketState, error) {
 	values, err := s.client.HMGet(ctx, b.key("bucket"), "n", "mark", "evicted").Result()
 	if err != nil {
-		return bucketState{}, fault("watch", err)
+		return bucketState{}, fault(ctx, "watch", err)
 	}
 	return decodeBucketState(values), nil
 }
@@ -146,44 +146,77 @@ const statesAtOnce = 200
 
 // rereadStates reads the stale states and hands them over.
 func (s *Store) rereadStates(ctx context.Context) {
-	names := s.stale.take()
-	for part := range slices.Chunk(names, statesAtOnce) {
-		before := s.topics.versions(part)
-		values, err := s.readStates(ctx, part)
+	for part := range slices.Chunk(s.stale.take(), statesAtOnce) {
+		values, err := s.currentStates(ctx, part)
 		if err != nil {
 			s.stale.keep(part)
 			continue
 		}
 		for i, name := range part {
 			if t := s.topics.named(name); t != nil {
-				s.hand(t, s.topics.advance(t, values[i], before[name]))
+				s.hand(t, values[i])
 			}
 		}
 	}
 }
 
-// versions returns the versions last handed over of some topics.
-func (ts *topics) versions(names []string) map[string]uint64 {
+// currentStates reads the present values of watched topics, ready to be handed over.
+func (s *Store) currentStates(ctx context.Context, names []string) ([]eventlog.Value, error) {
+	before := s.topics.versions(names)
+	values, err := s.readStates(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	for i, name := range names {
+		values[i] = s.topics.settle(name, values[i], before[i])
+	}
+	return values, nil
+}
+
+// Versions that watchers are told must grow even when the store has lost its data and counts anew. So
+// each topic shifts the store's count: a value read that is lower than what was handed over before the
+// reading began can only be of a store that has lost something, which a tail check may have noticed
+// too, and from then on the shift makes up for it.
+
+// versions returns the versions handed over of some topics, in the order asked.
+func (ts *topics) versions(names []string) []uint64 {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	versions := make(map[string]uint64, len(names))
-	for _, name := range names {
+	versions := make([]uint64, len(names))
+	for i, name := range names {
 		if t := ts.byName[name]; t != nil {
-			versions[name] = t.version
+			versions[i] = t.version
 		}
 	}
 	return versions
 }
 
-// advance notes the version of a value about to be handed over. A store that lost its tail may say a
-// lower one than it said before: such a value is the present one all the same, and gets a version by
-// which watchers know that.
-func (ts *topics) advance(t *topic, value eventlog.Value, before uint64) eventlog.Value {
+// settle gives a value read the version to hand it over with; before is the topic's when the reading
+// began.
+func (ts *topics) settle(name string, value eventlog.Value, before uint64) eventlog.Value {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	if value.Version < before && t.version == before {
-		value = withVersion(value, before+1)
+	t := ts.byName[name]
+	if t == nil {
+		return value
 	}
+	if lost := value.Version+t.shift < before || t.lost && before > 0; lost && t.version == before {
+		t.shift = before + 1 - value.Version
+	}
+	t.lost = false
+	value = withVersion(value, value.Version+t.shift)
 	t.version = max(t.version, value.Version)
 	return value
+}
+
+// advance gives a value heard the version to hand it over with, unless that isn't above the last.
+func (ts *topics) advance(t *topic, value eventlog.Value) (eventlog.Value, bool) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	value = withVersion(value, value.Version+t.shift)
+	if value.Version <= t.version {
+		return eventlog.Value{}, false
+	}
+	t.version = value.Version
+	return value, true
 }

@@ -117,12 +117,12 @@ func (s *Store) Close() error {
 // Ready returns nil if the server answers.
 func (s *Store) Ready(ctx context.Context) error {
 	if layout := s.wrongLayout.Load(); layout != nil {
-		return fault("ready", layout)
+		return fault(ctx, "ready", layout)
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	if err := s.client.Ping(ctx).Err(); err != nil {
-		return fault("ready", err)
+		return fault(ctx, "ready", err)
 	}
 	return nil
 }

@@ -53,29 +53,43 @@ func (s *Store) chores(ctx context.Context, grace time.Duration) (chores []chore
 	}
 	living := leases.list(1).from(0)
 	for i, b := range allBuckets() {
-		for _, instance := range due[i].list(1).from(0) {
-			if slices.Contains(living, instance) {
-				continue
-			}
-			users, err := s.usersOf(ctx, b, instance)
-			if err != nil {
-				return nil, false, err
-			}
-			more = more || len(users) == dueAtOnce
-			for _, user := range users {
-				chores = append(chores, func(ctx context.Context) error { return s.disconnect(ctx, instance, "", user, grace) })
-			}
+		lapsed := slices.DeleteFunc(due[i].list(1).from(0), func(instance string) bool {
+			return slices.Contains(living, instance)
+		})
+		overdue, full, err := s.choresIn(ctx, b, lapsed, due[i], grace)
+		if err != nil {
+			return nil, false, err
 		}
-		over, expired := due[i].list(2).from(0), due[i].list(3).from(0)
-		more = more || len(over) == dueAtOnce || len(expired) == dueAtOnce
-		for _, user := range over {
-			chores = append(chores, func(ctx context.Context) error { return s.takeOffline(ctx, user) })
-		}
-		for _, room := range expired {
-			chores = append(chores, func(ctx context.Context) error { return s.setTyping(ctx, room, presence.User{}, 0) })
-		}
+		chores, more = append(chores, overdue...), more || full
 	}
 	return chores, more, nil
+}
+
+// choresIn lists what is due in a bucket: the users with devices of lapsed instances, those whose
+// grace is over, and the rooms with expired typing. full says that there may be more.
+func (s *Store) choresIn(ctx context.Context, b *bucket, lapsed []string, due answer, grace time.Duration) (chores []chore, full bool, err error) {
+	for _, instance := range lapsed {
+		users, err := s.usersOf(ctx, b, instance)
+		if err != nil {
+			return nil, false, err
+		}
+		full = full || len(users) == dueAtOnce
+		for _, user := range users {
+			chores = append(chores, func(ctx context.Context) error {
+				return s.disconnect(ctx, instance, "", user, grace)
+			})
+		}
+	}
+	over, expired := due.list(2).from(0), due.list(3).from(0)
+	for _, user := range over {
+		chores = append(chores, func(ctx context.Context) error { return s.takeOffline(ctx, user) })
+	}
+	for _, room := range expired {
+		chores = append(chores, func(ctx context.Context) error {
+			return s.setTyping(ctx, room, presence.User{}, 0)
+		})
+	}
+	return chores, full || len(over) == dueAtOnce || len(expired) == dueAtOnce, nil
 }
 
 // usersOf returns some of the users that have devices of an instance in a bucket.
@@ -84,7 +98,7 @@ func (s *Store) usersOf(ctx context.Context, b *bucket, instance string) ([]stri
 	defer cancel()
 	users, err := s.client.SRandMemberN(ctx, b.of(instance).own("instance"), dueAtOnce).Result()
 	if err != nil {
-		return nil, fault("sweep", err)
+		return nil, fault(ctx, "sweep", err)
 	}
 	return users, nil
 }

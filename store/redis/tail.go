@@ -3,6 +3,8 @@ package redis
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -37,6 +39,15 @@ type watchedBucket struct {
 	// suspects are topics that were ahead of what was heard of them at the last check, with the
 	// count they were at. Their hints may still have been on the way.
 	suspects map[string]uint64
+	// heard is the count at the last hint. Counts come in order over the one connection, so that one
+	// not above the last is of another life of the bucket: rewound.
+	heard   uint64
+	rewound bool
+}
+
+func (b *watchedBucket) hear(n uint64) {
+	b.rewound = b.rewound || n <= b.heard
+	b.heard = n
 }
 
 // bucketTail is what a tail check reads of a bucket.
@@ -46,19 +57,19 @@ type bucketTail struct {
 	recent map[string]uint64
 }
 
+// bucketMark is where a watched bucket is when a tail check begins: its count at the last check, and
+// what was heard since.
+type bucketMark struct{ n, heard uint64 }
+
 // compare takes note of a bucket's tail and returns the topics that have missed something.
-func (b *watchedBucket) compare(tail bucketTail) []*topic {
-	var missed []*topic
+func (b *watchedBucket) compare(began bucketMark, tail bucketTail) []*topic {
 	before := b.bucketState
 	b.bucketState = tail.bucketState
-	if before.lostTo(tail.bucketState) || before.n < tail.evicted {
-		clear(b.suspects)
-		for _, t := range b.topics {
-			t.heard = tail.n
-			missed = append(missed, t)
-		}
-		return missed
+	lost := b.rewound || before.lostTo(tail.bucketState) || tail.n < began.heard
+	if lost || before.n < tail.evicted {
+		return b.all(lost)
 	}
+	var missed []*topic
 	for name, n := range b.suspects {
 		if t := b.topics[name]; t != nil && t.heard < n {
 			t.heard = n
@@ -74,25 +85,36 @@ func (b *watchedBucket) compare(tail bucketTail) []*topic {
 	return missed
 }
 
-// counts returns where the watched buckets were at the last check.
-func (ts *topics) counts() map[*bucket]uint64 {
+// all returns all topics of a bucket whose tail says nothing of what was missed, or that has lost its
+// data.
+func (b *watchedBucket) all(lost bool) []*topic {
+	b.rewound, b.heard = false, min(b.heard, b.n)
+	clear(b.suspects)
+	for _, t := range b.topics {
+		t.heard, t.lost = b.n, t.lost || lost
+	}
+	return slices.Collect(maps.Values(b.topics))
+}
+
+// marks returns where the watched buckets are.
+func (ts *topics) marks() map[*bucket]bucketMark {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	counts := make(map[*bucket]uint64, len(ts.buckets))
+	marks := make(map[*bucket]bucketMark, len(ts.buckets))
 	for b, watched := range ts.buckets {
-		counts[b] = watched.n
+		marks[b] = bucketMark{n: watched.n, heard: watched.heard}
 	}
-	return counts
+	return marks
 }
 
 // compare is watchedBucket.compare for all buckets read.
-func (ts *topics) compare(tails map[*bucket]bucketTail) []*topic {
+func (ts *topics) compare(began map[*bucket]bucketMark, tails map[*bucket]bucketTail) []*topic {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	var missed []*topic
 	for b, tail := range tails {
 		if watched := ts.buckets[b]; watched != nil {
-			missed = append(missed, watched.compare(tail)...)
+			missed = append(missed, watched.compare(began[b], tail)...)
 		}
 	}
 	return missed
@@ -117,37 +139,39 @@ func (s *Store) heal(ctx context.Context) {
 // checkTails finds the topics whose hints were lost. While Redis can't be reached it does nothing:
 // when it can again, pub/sub has been reopened and everything is looked at anyway.
 func (s *Store) checkTails(ctx context.Context) {
-	tails, err := s.readTails(ctx, s.topics.counts())
+	began := s.topics.marks()
+	tails, err := s.readTails(ctx, began)
 	if err != nil {
 		return
 	}
-	for _, t := range s.topics.compare(tails) {
+	for _, t := range s.topics.compare(began, tails) {
 		s.metrics.looks.Inc()
 		s.look(t)
 	}
 	s.guardRecord(ctx)
 }
 
-func (s *Store) readTails(ctx context.Context, counts map[*bucket]uint64) (map[*bucket]bucketTail, error) {
-	if len(counts) == 0 {
+// readTails reads the tails of buckets, each from where it was at the last check.
+func (s *Store) readTails(ctx context.Context, from map[*bucket]bucketMark) (map[*bucket]bucketTail, error) {
+	if len(from) == 0 {
 		return nil, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	pipe := s.client.Pipeline()
-	states := make(map[*bucket]*goredis.SliceCmd, len(counts))
-	recent := make(map[*bucket]*goredis.ZSliceCmd, len(counts))
-	for b, n := range counts {
+	states := make(map[*bucket]*goredis.SliceCmd, len(from))
+	recent := make(map[*bucket]*goredis.ZSliceCmd, len(from))
+	for b, mark := range from {
 		states[b] = pipe.HMGet(ctx, b.key("bucket"), "n", "mark", "evicted")
 		recent[b] = pipe.ZRangeByScoreWithScores(ctx, b.key("recent"), &goredis.ZRangeBy{
-			Min: "(" + strconv.FormatUint(n, 10), Max: "+inf",
+			Min: "(" + strconv.FormatUint(mark.n, 10), Max: "+inf",
 		})
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, fault("tail check", err)
+		return nil, fault(ctx, "tail check", err)
 	}
-	tails := make(map[*bucket]bucketTail, len(counts))
-	for b := range counts {
+	tails := make(map[*bucket]bucketTail, len(from))
+	for b := range from {
 		tail := bucketTail{bucketState: decodeBucketState(states[b].Val()), recent: map[string]uint64{}}
 		for _, z := range recent[b].Val() {
 			if name, ok := z.Member.(string); ok {

@@ -19,8 +19,10 @@ type topic struct {
 
 	// heard is the bucket's count at the last hint of this topic, or at what was read since.
 	heard uint64
-	// version is that of the last value of a state topic.
-	version uint64
+	// version is the highest of a state topic's values handed over, and shift what was added to the
+	// store's own count for it; lost says that the store has lost data since. See settle.
+	version, shift uint64
+	lost           bool
 	// watches is replaced as a whole, so that it may be gone through without the lock.
 	watches []*watch
 }
@@ -122,6 +124,7 @@ func (ts *topics) hear(h hint) *topic {
 	t := ts.byName[h.topic]
 	if t != nil {
 		t.heard = h.n
+		ts.buckets[t.bucket].hear(h.n)
 	}
 	return t
 }

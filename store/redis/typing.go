@@ -65,7 +65,7 @@ func (s *Store) rememberTyping(ctx context.Context, user, room string, ttl time.
 	pipe.SAdd(ctx, key, room)
 	pipe.PExpire(ctx, key, ttl+time.Minute)
 	if _, err := pipe.Exec(ctx); err != nil {
-		return fault("typing", err)
+		return fault(ctx, "typing", err)
 	}
 	return nil
 }
@@ -74,7 +74,7 @@ func (s *Store) forgetTyping(ctx context.Context, user, room string) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	if err := s.client.SRem(ctx, entityOf(user).own("typing-in"), room).Err(); err != nil {
-		return fault("typing", err)
+		return fault(ctx, "typing", err)
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ func (s *Store) logState(ctx context.Context, e entity) (bucketState, error) {
 	exists := pipe.HExists(ctx, e.own("room"), "epoch")
 	state := pipe.HMGet(ctx, e.key("bucket"), "n", "mark", "evicted")
 	if _, err := pipe.Exec(ctx); err != nil {
-		return bucketState{}, fault("watch", err)
+		return bucketState{}, fault(ctx, "watch", err)
 	}
 	if !exists.Val() {
 		return bucketState{}, eventlog.ErrNoLog
@@ -79,7 +79,10 @@ func (s *Store) receive(payload string) {
 		return
 	}
 	if value, ok := news.(eventlog.Value); ok {
-		s.topics.advance(t, value, 0)
+		if news, ok = s.topics.advance(t, value); !ok {
+			s.stale.add(t.name) // old news, or those of a store that has lost its data
+			return
+		}
 	}
 	s.hand(t, news)
 }

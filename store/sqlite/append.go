@@ -18,17 +18,6 @@ func (t *tx) append(ctx context.Context, a chat.Append) (chat.Appended, error) {
 	if err != nil {
 		return chat.Appended{}, err
 	}
-	if a.Message != nil {
-		repeat, fingerprint, err := t.repeated(ctx, r, a.Actor.ID, a.Message.ClientID)
-		switch {
-		case err != nil:
-			return chat.Appended{}, err
-		case repeat != nil && fingerprint != a.Message.Fingerprint:
-			return chat.Appended{}, chat.Errorf(chat.Conflict, "this clientId was used for another message").InField("clientId")
-		case repeat != nil:
-			return chat.Appended{Message: repeat, Room: r.Room, Repeat: true}, nil
-		}
-	}
 	return t.newAppending(r, a).run(ctx)
 }
 
@@ -39,14 +28,12 @@ type appending struct {
 	room *room
 	// entry is the one being written; its event is filled as the changes are made.
 	entry entry
-	// read are the membership rows read so far, nil where there is none.
-	read map[string]*chat.Member
 	// roomChanged says that more of the room than its log changed.
 	roomChanged bool
 }
 
 func (t *tx) newAppending(r *room, a chat.Append) *appending {
-	p := &appending{tx: t, Append: a, room: r, read: map[string]*chat.Member{}}
+	p := &appending{tx: t, Append: a, room: r}
 	p.entry = r.nextEntry(t.at, a.Kind)
 	if a.Actor.ID != "" {
 		p.entry.event.Actor = new(a.Actor)
@@ -54,32 +41,60 @@ func (t *tx) newAppending(r *room, a chat.Append) *appending {
 	return p
 }
 
+// run writes the entry and what it changes. A message comes before anything is compared, since a
+// repeat is answered whatever has moved; a step that fails leaves no trace of it.
 func (p *appending) run(ctx context.Context) (chat.Appended, error) {
-	if err := p.expect(ctx); err != nil {
+	if err := p.complete(); err != nil {
 		return chat.Appended{}, err
 	}
-	if err := p.apply(ctx); err != nil {
-		return chat.Appended{}, err
+	if p.Kind == chat.KindMessageSent {
+		if isNew, err := p.send(ctx); err != nil {
+			return chat.Appended{}, err
+		} else if !isNew {
+			return p.repeat(ctx)
+		}
 	}
-	if err := p.followActor(ctx); err != nil {
-		return chat.Appended{}, err
-	}
-	if p.roomChanged {
-		if err := p.saveRoom(ctx, p.room); err != nil {
+	for _, part := range []func(context.Context) error{p.expect, p.followActor, p.apply, p.save} {
+		if err := part(ctx); err != nil {
 			return chat.Appended{}, err
 		}
 	}
-	if err := p.appendEntry(ctx, p.room, p.entry); err != nil {
-		return chat.Appended{}, err
-	}
-	p.publish(p.RoomID, p.entry.publication())
 	e := p.entry.event
 	return chat.Appended{Event: e, Message: e.Message, Room: p.room.Room}, nil
 }
 
+// complete refuses what lacks a part that its kind needs.
+func (p *appending) complete() error {
+	if p.Kind == chat.KindMessageSent && p.Message == nil || p.Kind == chat.KindRoomUpdated && p.Settings == nil {
+		return chat.Errorf(chat.Internal, "an entry of kind %d lacks what it is about", p.Kind)
+	}
+	return nil
+}
+
+// save writes the room and the entry, and has it published.
+func (p *appending) save(ctx context.Context) error {
+	if p.roomChanged {
+		if err := p.saveRoom(ctx, p.room); err != nil {
+			return err
+		}
+	}
+	if err := p.appendEntry(ctx, p.room, p.entry); err != nil {
+		return err
+	}
+	if p.entry.member != "" {
+		m, err := p.member(ctx, p.entry.member)
+		if err != nil {
+			return err
+		}
+		p.entry.event.Member = new(*m)
+	}
+	p.publish(p.RoomID, p.entry.publication())
+	return nil
+}
+
 // expect compares the versions that the decision rested on.
 func (p *appending) expect(ctx context.Context) error {
-	if err := p.tx.expect(ctx, p.room, p.Expect, p.member); err != nil {
+	if err := expect(ctx, p.room, p.Expect, p.tx.member); err != nil {
 		return err
 	}
 	if p.Kind != chat.KindMessageEdited && p.Kind != chat.KindMessageDeleted {
@@ -99,13 +114,16 @@ func (p *appending) expect(ctx context.Context) error {
 // concern makes the entry one about a message.
 func (p *appending) concern(m *chat.Message) { p.entry.event.Message, p.entry.message = m, m.Seq }
 
-// expect compares the versions of the room and of membership rows.
-func (c *conn) expect(ctx context.Context, r *room, e chat.Expect, member func(context.Context, string) (*chat.Member, error)) error {
+// rows reads membership rows of a room, nil where there is none.
+type rows func(ctx context.Context, r *room, user string) (*chat.Member, error)
+
+// expect compares the versions of a room and of membership rows.
+func expect(ctx context.Context, r *room, e chat.Expect, member rows) error {
 	if e.Room != 0 && e.Room != r.Version {
 		return chat.ErrMoved
 	}
 	for user, version := range e.Members {
-		m, err := member(ctx, user)
+		m, err := member(ctx, r, user)
 		if err != nil {
 			return err
 		}
@@ -116,23 +134,25 @@ func (c *conn) expect(ctx context.Context, r *room, e chat.Expect, member func(c
 	return nil
 }
 
-// member reads a membership row once.
+// member returns a user's row in the room, nil for none.
 func (p *appending) member(ctx context.Context, user string) (*chat.Member, error) {
-	if m, ok := p.read[user]; ok {
-		return m, nil
+	return p.tx.member(ctx, p.room, user)
+}
+
+// followActor has the actor's own row, if they are a member, follow their name.
+func (p *appending) followActor(ctx context.Context) error {
+	m, err := p.member(ctx, p.Actor.ID)
+	if err != nil || m == nil || !m.Active || !rename(m, p.Actor) {
+		return err
 	}
-	m, err := p.tx.member(ctx, p.room, user)
-	if err == nil {
-		p.read[user] = m
-	}
-	return m, err
+	return p.saveMember(ctx, p.room, m)
 }
 
 // apply changes what the entry tells of.
 func (p *appending) apply(ctx context.Context) error {
 	switch p.Kind {
 	case chat.KindMessageSent:
-		return p.send(ctx)
+		return p.moveSender(ctx)
 	case chat.KindMessageEdited, chat.KindMessageDeleted:
 		return p.rewrite(ctx)
 	case chat.KindMemberJoined, chat.KindMemberLeft, chat.KindMemberRemoved, chat.KindMemberRoleChanged:
@@ -153,19 +173,29 @@ func (p *appending) touchRoom() {
 	p.roomChanged = true
 }
 
-func (p *appending) send(ctx context.Context) error {
+// send writes the message, unless its key is taken.
+func (p *appending) send(ctx context.Context) (isNew bool, err error) {
 	n := p.Message
 	m := &chat.Message{
 		RoomID: p.RoomID, Seq: p.room.LastSeq + 1, Salt: n.Salt, Sender: p.Actor, Type: n.Type, Content: n.Content,
 		ClientID: n.ClientID, ReplyToSeq: n.ReplyToSeq, CreatedAt: p.at, UpdatedAt: p.at,
 		Sent: p.entry.event.Position, Version: 1,
 	}
+	if isNew, err = p.insertMessage(ctx, p.room, m, n.Fingerprint); err != nil || !isNew {
+		return false, err
+	}
 	p.room.LastSeq, p.room.LastMessageAt = m.Seq, new(p.at)
 	p.concern(m)
-	if err := p.insertMessage(ctx, p.room, m); err != nil {
+	return true, nil
+}
+
+// moveSender moves the sender's own positions to the message sent.
+func (p *appending) moveSender(ctx context.Context) error {
+	sender, err := p.member(ctx, p.Actor.ID)
+	if err != nil || sender == nil || !sender.Active {
 		return err
 	}
-	return p.remember(ctx, p.room, p.Actor.ID, n, m.Seq)
+	return p.advance(ctx, p.room, sender, p.room.LastSeq)
 }
 
 // rewrite edits or deletes the message, which expect has read.
@@ -197,14 +227,13 @@ func (p *appending) changeMember(ctx context.Context) error {
 	switch {
 	case joining:
 		m = join(m, p.room, p.Target, p.Role, p.at, p.entry.event.Position.Offset)
-		p.read[p.Target.ID] = m
 	case p.Kind == chat.KindMemberRoleChanged:
 		m.Role = p.Role
 		m.Version++
 	default:
 		leave(m, p.entry.event.Position.Offset)
 	}
-	p.entry.event.Member, p.entry.member = m, m.User.ID
+	p.entry.member = m.User.ID
 	p.recount(active, m.Active, wasOwner, m.Active && m.Role == chat.Owner)
 	return p.saveMember(ctx, p.room, m)
 }
@@ -224,24 +253,4 @@ func count(is bool) int {
 		return 1
 	}
 	return 0
-}
-
-// followActor has the actor's own row follow the actor's name, and sending their positions.
-func (p *appending) followActor(ctx context.Context) error {
-	if p.Actor.ID == "" {
-		return nil
-	}
-	m, err := p.member(ctx, p.Actor.ID)
-	if err != nil || m == nil || !m.Active {
-		return err
-	}
-	if rename(m, p.Actor) {
-		if err := p.saveMember(ctx, p.room, m); err != nil {
-			return err
-		}
-	}
-	if p.Kind != chat.KindMessageSent {
-		return nil
-	}
-	return p.advance(ctx, p.room, m, p.room.LastSeq)
 }

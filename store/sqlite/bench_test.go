@@ -12,34 +12,10 @@ import (
 	"parley/store/sqlite"
 )
 
-var ada = chat.User{ID: "ada", Name: "Ada"}
-
 // text is a message of a usual length.
 var text = strings.Repeat("text ", 20)
 
-// group creates a room owned by Ada and returns its id.
-func group(t testing.TB, s *sqlite.Store) string {
-	t.Helper()
-	r, err := s.CreateRoom(t.Context(), chat.NewRoom{
-		ID: chat.NewRoomID(), Type: chat.Group, Owner: &ada,
-		Settings: chat.RoomSettings{Name: "Room", Visibility: chat.Public, History: chat.HistoryAll},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r.ID
-}
-
-// sending is an append of a message, as the service makes it.
-func sending(room, content, clientID string) chat.Append {
-	return chat.Append{
-		RoomID: room, Kind: chat.KindMessageSent, Actor: ada,
-		Expect:  chat.Expect{Room: 1, Members: map[string]uint64{ada.ID: 1}},
-		Message: &chat.NewMessage{Salt: chat.NewSalt(), Type: chat.Text, Content: content, ClientID: clientID, Fingerprint: "f"},
-	}
-}
-
-// BenchmarkAppend sends messages with idempotency keys, from one sender or many, with one watch.
+// BenchmarkAppend sends messages with idempotency keys into 8 rooms, from one sender or many at a time.
 func BenchmarkAppend(b *testing.B) {
 	for _, senders := range []int{1, 4, 64} {
 		for _, synchronous := range []string{"NORMAL", "FULL"} {

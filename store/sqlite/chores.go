@@ -16,7 +16,6 @@ func (w *writer) allChores() []chore {
 	w.overfull.lookAgain()
 	return []chore{
 		{"age logs", ageLogs},
-		{"expire requests", expireRequests},
 		{"forget leases", forgetLeases},
 	}
 }

@@ -33,7 +33,8 @@ func openDatabase(ctx context.Context, path, synchronous string) (*conn, error) 
 		"_journal_mode": {"WAL"},
 		"_synchronous":  {synchronous},
 		"_txlock":       {"immediate"},
-		"_pragma":       {"cache_size(-16000)"}, // KiB
+		// A cache of KiB, and checkpoints of so many pages that they are rarely waited for.
+		"_pragma": {"cache_size(-16000)", "wal_autocheckpoint(4000)"},
 	})
 }
 

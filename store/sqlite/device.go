@@ -20,10 +20,12 @@ func (s *Store) Connect(ctx context.Context, instance, id string, user presence.
 }
 
 func (t *tx) connect(ctx context.Context, d device, user presence.User) error {
-	if _, err := t.exec(ctx, `INSERT OR IGNORE INTO lease (instance, expires_at) VALUES (?, 0)`, d.instance); err != nil {
+	_, err := t.exec(ctx, `INSERT OR IGNORE INTO lease (instance, expires_at) VALUES (?, 0)`, d.instance)
+	if err != nil {
 		return err
 	}
-	_, err := t.exec(ctx, `INSERT OR IGNORE INTO device (user, instance, device) VALUES (?, ?, ?)`, d.user, d.instance, d.id)
+	_, err = t.exec(ctx, `INSERT OR IGNORE INTO device (user, instance, device) VALUES (?, ?, ?)`,
+		d.user, d.instance, d.id)
 	if err != nil {
 		return err
 	}
@@ -59,8 +61,9 @@ func (t *tx) disconnect(ctx context.Context, d device, grace time.Duration) erro
 	if err != nil || n == 0 {
 		return err
 	}
-	var others int
-	if _, err := t.get(ctx, into(&others), `SELECT EXISTS (SELECT 1 FROM device WHERE user = ?)`, d.user); err != nil || others > 0 {
+	var others bool
+	_, err = t.get(ctx, into(&others), `SELECT EXISTS (SELECT 1 FROM device WHERE user = ?)`, d.user)
+	if err != nil || others {
 		return err
 	}
 	if err := t.stopTyping(ctx, d.user); err != nil {

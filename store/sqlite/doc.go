@@ -10,6 +10,6 @@
 // With Synchronous NORMAL a death of the process loses nothing that was acknowledged, a power loss
 // may lose the last moments (never the middle of a log); FULL survives that too.
 //
-// Full is all a log of this engine ever is: its bus is in the process and waits rather than lose,
-// so a watch never hears Look.
+// Watches are served by a bus inside the process, from a goroutine of its own. It loses nothing, so
+// that a watcher never hears Look; a watcher that blocks ends up blocking the writer.
 package sqlite

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"time"
 
 	"parley/chat"
@@ -54,7 +55,7 @@ func (t *tx) appendEntry(ctx context.Context, r *room, e entry) error {
 		}
 	}
 	if over, young := r.grown(r.Tail.Offset, t.retention, t.at); over {
-		t.grown = append(t.grown, growth{r.no, young})
+		t.grown = append(t.grown, growth{r.ID, young})
 	}
 	_, err = t.exec(ctx, `UPDATE log SET epoch = ?, tail = ?, tail_mark = ?, last_seq = ?, last_message_at = ?, bytes = ?
 		WHERE room = ?`, r.Tail.Epoch, r.Tail.Offset, r.Tail.Check, r.LastSeq, millis(r.LastMessageAt), r.bytes, r.no)
@@ -94,13 +95,13 @@ func (c *conn) entries(ctx context.Context, r *room, after uint64, limit int) ([
 		return err
 	}, `SELECT pos, epoch, mark, prev, at, kind, actor, actor_name, actor_avatar, seq, coalesce(message, 0),
 		coalesce(member, '') FROM entry WHERE room = ? AND pos > ? ORDER BY pos LIMIT ?`, r.no, after, limit)
-	if err != nil || len(list) == 0 {
-		return nil, err
+	if err == nil && slices.ContainsFunc(list, func(e entry) bool { return e.message != 0 }) {
+		err = c.hydrateMessages(ctx, r, after, list)
 	}
-	if err := c.hydrateMessages(ctx, r, after, list); err != nil {
-		return nil, err
+	if err == nil && slices.ContainsFunc(list, func(e entry) bool { return e.member != "" }) {
+		err = c.hydrateMembers(ctx, r, after, list)
 	}
-	return list, c.hydrateMembers(ctx, r, after, list)
+	return list, err
 }
 
 func scanEntry(from row, room string) (entry, error) {

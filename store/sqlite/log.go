@@ -31,10 +31,13 @@ func (c *conn) page(ctx context.Context, log string, after eventlog.Position, li
 		return page, nil
 	}
 	entries, err := c.entries(ctx, r, after.Offset, limit)
+	if err != nil {
+		return eventlog.Page{}, err
+	}
 	for _, e := range entries {
 		page.Publications = append(page.Publications, e.publication())
 	}
-	return page, err
+	return page, nil
 }
 
 // log reads of a room what concerns its log, or answers ErrNoLog.
@@ -102,12 +105,17 @@ func (s *Store) Watch(ctx context.Context, log string, watcher eventlog.Watcher)
 
 // Fence implements eventlog.Log. A history can differ here when the file was put back from a copy.
 func (s *Store) Fence(ctx context.Context, log string, seen eventlog.Position) error {
-	_, err := write(ctx, s, func(ctx context.Context, t *tx) (struct{}, error) { return struct{}{}, t.fence(ctx, log, seen) })
+	_, err := write(ctx, s, func(ctx context.Context, t *tx) (struct{}, error) {
+		return struct{}{}, t.fence(ctx, log, seen)
+	})
 	return err
 }
 
 func (t *tx) fence(ctx context.Context, log string, seen eventlog.Position) error {
-	r, err := t.log(ctx, log)
+	r, err := t.room(ctx, log)
+	if chat.CodeOf(err) == chat.NotFound {
+		return eventlog.ErrNoLog
+	}
 	if err != nil || r.Tail.Epoch != seen.Epoch {
 		return err
 	}
@@ -115,11 +123,7 @@ func (t *tx) fence(ctx context.Context, log string, seen eventlog.Position) erro
 	if err != nil || agrees {
 		return err
 	}
-	full, err := t.room(ctx, log)
-	if err != nil {
-		return err
-	}
-	return t.beginEpoch(ctx, full)
+	return t.beginEpoch(ctx, r)
 }
 
 // agrees reports whether the log has, or for all we know had, the entry at a position.

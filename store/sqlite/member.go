@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"parley/chat"
@@ -51,6 +52,11 @@ func (c *conn) member(ctx context.Context, r *room, user string) (m *chat.Member
 
 // saveMember writes a membership row, new or changed.
 func (t *tx) saveMember(ctx context.Context, r *room, m *chat.Member) error {
+	cached, err := t.cached(ctx, r.ID)
+	if err != nil {
+		return err
+	}
+	t.cache.keepMember(cached, m.User.ID, m)
 	intervals, err := json.Marshal(m.Intervals)
 	if err != nil {
 		return err
@@ -69,14 +75,15 @@ func join(m *chat.Member, r *room, user chat.User, role chat.Role, at time.Time,
 	}
 	rename(m, user)
 	m.Role, m.Active, m.JoinedAt, m.JoinedSeq = role, true, at, r.LastSeq
-	m.Intervals = append(m.Intervals, eventlog.Interval{From: offset})
+	m.Intervals = append(slices.Clip(m.Intervals), eventlog.Interval{From: offset})
 	m.Version++
 	return m
 }
 
-// leave ends m's membership with the entry at offset.
+// leave ends m's membership with the entry at offset. Copies of the row share its old intervals.
 func leave(m *chat.Member, offset uint64) {
 	m.Active = false
+	m.Intervals = slices.Clone(m.Intervals)
 	m.Intervals[len(m.Intervals)-1].To = offset + 1
 	m.Version++
 }
@@ -122,20 +129,30 @@ func (c *conn) members(ctx context.Context, id, after string, limit int) (page c
 
 // MarkRead implements chat.Store.
 func (s *Store) MarkRead(ctx context.Context, room, user string, seq uint64) (chat.Member, error) {
-	m, err := write(ctx, s, func(ctx context.Context, t *tx) (chat.Member, error) { return t.markRead(ctx, room, user, seq) })
+	m, err := write(ctx, s, func(ctx context.Context, t *tx) (chat.Member, error) {
+		return t.markRead(ctx, room, user, seq)
+	})
 	return m, chatError(err)
 }
 
 func (t *tx) markRead(ctx context.Context, id, user string, seq uint64) (chat.Member, error) {
-	r, m, err := t.activeMember(ctx, id, user)
+	r, err := t.room(ctx, id)
 	if err != nil {
 		return chat.Member{}, err
+	}
+	m, err := t.member(ctx, r, user)
+	if err != nil {
+		return chat.Member{}, err
+	}
+	if m == nil || !m.Active {
+		return chat.Member{}, chat.Errorf(chat.NotFound, "not a member of this room")
 	}
 	seq = min(seq, r.LastSeq)
 	if seq <= m.LastReadSeq {
 		return *m, nil
 	}
-	return *m, t.advance(ctx, r, m, seq)
+	err = t.advance(ctx, r, m, seq)
+	return *m, err
 }
 
 // advance moves a member's positions up to seq.
@@ -144,19 +161,6 @@ func (t *tx) advance(ctx context.Context, r *room, m *chat.Member, seq uint64) e
 	_, err := t.exec(ctx, `UPDATE member SET delivered = ?, read = ?, read_at = ? WHERE room = ? AND user = ?`,
 		m.LastDeliveredSeq, m.LastReadSeq, millis(m.LastReadAt), r.no, m.User.ID)
 	return err
-}
-
-// activeMember reads a room and the row of one who is a member now, or answers NOT_FOUND.
-func (c *conn) activeMember(ctx context.Context, id, user string) (*room, *chat.Member, error) {
-	r, err := c.room(ctx, id)
-	if err != nil {
-		return nil, nil, err
-	}
-	m, err := c.member(ctx, r, user)
-	if err == nil && (m == nil || !m.Active) {
-		err = chat.Errorf(chat.NotFound, "not a member of this room")
-	}
-	return r, m, err
 }
 
 // Unread implements chat.Store.

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"time"
 
 	"parley/chat"
 )
@@ -41,20 +42,28 @@ func (c *conn) message(ctx context.Context, r *room, seq uint64) (*chat.Message,
 		return nil, notFound
 	}
 	var s scannedMessage
-	found, err := c.get(ctx, into(s.dest()...), `SELECT `+messageColumns+` FROM message WHERE room = ? AND seq = ?`, r.no, seq)
+	found, err := c.get(ctx, into(s.dest()...),
+		`SELECT `+messageColumns+` FROM message WHERE room = ? AND seq = ?`, r.no, seq)
 	if err == nil && !found {
 		err = notFound
 	}
 	return s.decoded(r.ID), err
 }
 
-func (t *tx) insertMessage(ctx context.Context, r *room, m *chat.Message) error {
-	_, err := t.exec(ctx, `INSERT INTO message (room, seq, salt, sender, sender_name, sender_avatar, type, content,
-		client_id, reply_to, created_at, updated_at, sent_epoch, sent, sent_mark, version)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		r.no, m.Seq, m.Salt, m.Sender.ID, m.Sender.Name, m.Sender.AvatarURL, m.Type, m.Content, m.ClientID,
+// insertMessage writes a new message, with its request's fingerprint if it has a key, and reports
+// whether that key was free.
+func (t *tx) insertMessage(ctx context.Context, r *room, m *chat.Message, fingerprint string) (isNew bool, err error) {
+	key := any(fingerprint)
+	if m.ClientID == "" {
+		key = nil
+	}
+	n, err := t.exec(ctx, `INSERT INTO message (room, seq, salt, sender, sender_name, sender_avatar, type, content,
+		client_id, fingerprint, reply_to, created_at, updated_at, sent_epoch, sent, sent_mark, version)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (room, sender, client_id) WHERE fingerprint IS NOT NULL DO NOTHING`,
+		r.no, m.Seq, m.Salt, m.Sender.ID, m.Sender.Name, m.Sender.AvatarURL, m.Type, m.Content, m.ClientID, key,
 		m.ReplyToSeq, m.CreatedAt.UnixMilli(), m.UpdatedAt.UnixMilli(), m.Sent.Epoch, m.Sent.Offset, m.Sent.Check, m.Version)
-	return err
+	return n > 0, err
 }
 
 // saveMessage writes what an edit or a deletion changes.
@@ -83,11 +92,11 @@ func (s *Store) Message(ctx context.Context, room string, seq uint64) (chat.Mess
 
 // View implements chat.Store.
 func (s *Store) View(ctx context.Context, q chat.ViewQuery) (chat.View, error) {
-	v, err := read(ctx, s, func(ctx context.Context, c *conn) (chat.View, error) { return c.view(ctx, q) })
+	v, err := read(ctx, s, func(ctx context.Context, c *conn) (chat.View, error) { return c.view(ctx, q, s.now()) })
 	return v, chatError(err)
 }
 
-func (c *conn) view(ctx context.Context, q chat.ViewQuery) (chat.View, error) {
+func (c *conn) view(ctx context.Context, q chat.ViewQuery, now time.Time) (chat.View, error) {
 	r, err := c.room(ctx, q.RoomID)
 	if err != nil {
 		return chat.View{}, err
@@ -102,6 +111,6 @@ func (c *conn) view(ctx context.Context, q chat.ViewQuery) (chat.View, error) {
 			v.Members[user] = m
 		}
 	}
-	v.Repeat, v.RepeatFingerprint, err = c.repeated(ctx, r, q.Sender, q.ClientID)
+	v.Repeat, v.RepeatFingerprint, err = c.repeated(ctx, r, q.Sender, q.ClientID, now)
 	return v, err
 }

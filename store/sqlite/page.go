@@ -23,10 +23,7 @@ func (c *conn) messages(ctx context.Context, q chat.MessageQuery) (page chat.Mes
 	if err != nil {
 		return page, err
 	}
-	err = c.expect(ctx, r, q.Expect, func(ctx context.Context, user string) (*chat.Member, error) {
-		return c.member(ctx, r, user)
-	})
-	if err != nil {
+	if err := expect(ctx, r, q.Expect, c.member); err != nil {
 		return page, err
 	}
 	readable, err := c.spans(ctx, r, q.Readable)
@@ -41,7 +38,8 @@ func (c *conn) messages(ctx context.Context, q chat.MessageQuery) (page chat.Mes
 			err := from.Scan(s.dest()...)
 			page.Messages = append(page.Messages, *s.decoded(r.ID))
 			return err
-		}, `SELECT `+messageColumns+` FROM message WHERE room = ? AND seq BETWEEN ? AND ? ORDER BY seq`, r.no, s.first, s.last)
+		}, `SELECT `+messageColumns+` FROM message WHERE room = ? AND seq BETWEEN ? AND ? ORDER BY seq`,
+			r.no, s.first, s.last)
 		if err != nil {
 			return page, err
 		}

@@ -7,40 +7,50 @@ import (
 	"parley/chat"
 )
 
-// requestLife is how long an idempotency key is kept.
+// requestLife is how long an idempotency key is remembered. It is kept with its message, and one
+// past its life is forgotten when it is used again.
 const requestLife = 24 * time.Hour
 
 // repeated returns the message that an earlier request by this key made, nil for none, with the
 // request's fingerprint.
-func (c *conn) repeated(ctx context.Context, r *room, sender, clientID string) (*chat.Message, string, error) {
+func (c *conn) repeated(
+	ctx context.Context, r *room, sender, clientID string, now time.Time,
+) (*chat.Message, string, error) {
 	if clientID == "" {
 		return nil, "", nil
 	}
-	var seq uint64
+	var s scannedMessage
 	var fingerprint string
-	found, err := c.get(ctx, into(&seq, &fingerprint),
-		`SELECT seq, fingerprint FROM request WHERE room = ? AND sender = ? AND client_id = ?`, r.no, sender, clientID)
+	found, err := c.get(ctx, into(append(s.dest(), &fingerprint)...), `SELECT `+messageColumns+`, fingerprint FROM message
+		WHERE room = ? AND sender = ? AND client_id = ? AND fingerprint IS NOT NULL AND created_at > ?`,
+		r.no, sender, clientID, now.Add(-requestLife).UnixMilli())
 	if err != nil || !found {
 		return nil, "", err
 	}
-	m, err := c.message(ctx, r, seq)
-	return m, fingerprint, err
+	return s.decoded(r.ID), fingerprint, nil
 }
 
-// remember keeps the key of a request, so that a repeat is noticed.
-func (t *tx) remember(ctx context.Context, r *room, sender string, n *chat.NewMessage, seq uint64) error {
-	if n.ClientID == "" {
-		return nil
+// repeat answers a request whose key is taken, if it still is.
+func (p *appending) repeat(ctx context.Context) (chat.Appended, error) {
+	m, fingerprint, err := p.repeated(ctx, p.room, p.Actor.ID, p.Message.ClientID, p.at)
+	switch {
+	case err != nil:
+		return chat.Appended{}, err
+	case m == nil:
+		if err := p.forgetRequest(ctx); err != nil {
+			return chat.Appended{}, err
+		}
+		return p.run(ctx)
+	case fingerprint != p.Message.Fingerprint:
+		return chat.Appended{}, chat.Errorf(chat.Conflict, "this clientId was used for another message").InField("clientId")
 	}
-	_, err := t.exec(ctx, `INSERT INTO request (room, sender, client_id, fingerprint, seq, at) VALUES (?, ?, ?, ?, ?, ?)`,
-		r.no, sender, n.ClientID, n.Fingerprint, seq, t.at.UnixMilli())
-	return err
+	return chat.Appended{Message: m, Room: p.room.Room, Repeat: true}, nil
 }
 
-// expireRequests is the chore that drops keys past their life.
-func expireRequests(ctx context.Context, t *tx) (more bool, err error) {
-	n, err := t.exec(ctx, `DELETE FROM request WHERE no IN (
-		SELECT no FROM (SELECT no, at FROM request ORDER BY no LIMIT ?) WHERE at < ?)`,
-		portionSize, t.at.Add(-requestLife).UnixMilli())
-	return n == portionSize, err
+// forgetRequest makes a key usable again.
+func (p *appending) forgetRequest(ctx context.Context) error {
+	_, err := p.exec(ctx, `UPDATE message SET fingerprint = NULL
+		WHERE room = ? AND sender = ? AND client_id = ? AND fingerprint IS NOT NULL`,
+		p.room.no, p.Actor.ID, p.Message.ClientID)
+	return err
 }

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"maps"
 	"math"
 	"time"
 
@@ -20,7 +21,7 @@ type extent struct {
 
 // growth is a log that passed a bound of retention.
 type growth struct {
-	room int64
+	room string
 	// young says that its oldest entry may not be trimmed yet.
 	young bool
 }
@@ -59,42 +60,41 @@ func crop(oldest []kept, entries int, bytes int64, r eventlog.Retention, at time
 }
 
 // trim drops a portion of a log's oldest entries and returns how many. Messages stay.
-func (t *tx) trim(ctx context.Context, room int64, r eventlog.Retention) (dropped int, err error) {
-	var x extent
-	var tail uint64
-	_, err = t.get(ctx, into(&x.first, &x.bytes, &tail), `SELECT first, bytes, tail FROM log WHERE room = ?`, room)
+func (t *tx) trim(ctx context.Context, id string, limits eventlog.Retention) (dropped int, err error) {
+	r, err := t.room(ctx, id)
 	if err != nil {
 		return 0, err
 	}
-	oldest, err := t.oldest(ctx, room)
+	oldest, err := t.oldest(ctx, r)
 	if err != nil {
 		return 0, err
 	}
-	dropped = crop(oldest[:min(len(oldest), portionSize)], x.entries(tail), x.bytes, r, t.at)
+	dropped = crop(oldest[:min(len(oldest), portionSize)], r.entries(r.Tail.Offset), r.bytes, limits, t.at)
 	if dropped == 0 {
 		return 0, nil
 	}
 	for _, e := range oldest[:dropped] {
-		x.bytes -= e.size
+		r.bytes -= e.size
 	}
-	x.first = tail + 1
+	r.first, r.firstAt = r.Tail.Offset+1, sql.NullInt64{}
 	if dropped < len(oldest) {
-		x.first, x.firstAt = oldest[dropped].pos, sql.NullInt64{Int64: oldest[dropped].at, Valid: true}
+		r.first, r.firstAt = oldest[dropped].pos, sql.NullInt64{Int64: oldest[dropped].at, Valid: true}
 	}
-	if _, err := t.exec(ctx, `DELETE FROM entry WHERE room = ? AND pos < ?`, room, x.first); err != nil {
+	if _, err := t.exec(ctx, `DELETE FROM entry WHERE room = ? AND pos < ?`, r.no, r.first); err != nil {
 		return 0, err
 	}
-	_, err = t.exec(ctx, `UPDATE log SET first = ?, first_at = ?, bytes = ? WHERE room = ?`, x.first, x.firstAt, x.bytes, room)
+	_, err = t.exec(ctx, `UPDATE log SET first = ?, first_at = ?, bytes = ? WHERE room = ?`,
+		r.first, r.firstAt, r.bytes, r.no)
 	return dropped, err
 }
 
 // oldest reads one entry more than a portion: the one that will be the first.
-func (t *tx) oldest(ctx context.Context, room int64) (oldest []kept, err error) {
+func (t *tx) oldest(ctx context.Context, of *room) (oldest []kept, err error) {
 	err = t.each(ctx, func(r row) error {
 		var e kept
 		defer func() { oldest = append(oldest, e) }()
 		return r.Scan(&e.pos, &e.at, &e.size)
-	}, `SELECT pos, at, size FROM entry WHERE room = ? ORDER BY pos LIMIT ?`, room, portionSize+1)
+	}, `SELECT pos, at, size FROM entry WHERE room = ? ORDER BY pos LIMIT ?`, of.no, portionSize+1)
 	return oldest, err
 }
 
@@ -102,8 +102,9 @@ func (t *tx) oldest(ctx context.Context, room int64) (oldest []kept, err error) 
 func ageLogs(ctx context.Context, t *tx) (more bool, err error) {
 	r := t.retention
 	r.MaxEntries, r.MaxBytes = math.MaxInt, math.MaxInt64
-	var room int64
-	found, err := t.get(ctx, into(&room), `SELECT room FROM log WHERE first_at < ? ORDER BY first_at LIMIT 1`,
+	var room string
+	found, err := t.get(ctx, into(&room),
+		`SELECT room.id FROM log JOIN room ON room.no = log.room WHERE first_at < ? ORDER BY first_at LIMIT 1`,
 		t.at.Add(-max(r.MaxAge, r.MinAge)).UnixMilli())
 	if err != nil || !found {
 		return false, err
@@ -114,12 +115,14 @@ func ageLogs(ctx context.Context, t *tx) (more bool, err error) {
 
 // overfull are the logs that passed a bound and wait to be trimmed.
 type overfull struct {
-	ready []int64
+	ready map[string]bool
 	// young are those whose oldest entries may not go yet.
-	young map[int64]bool
+	young map[string]bool
 }
 
-func newOverfull() *overfull { return &overfull{young: map[int64]bool{}} }
+func newOverfull() *overfull {
+	return &overfull{ready: map[string]bool{}, young: map[string]bool{}}
+}
 
 func (o *overfull) any() bool { return len(o.ready) > 0 }
 
@@ -128,31 +131,28 @@ func (o *overfull) add(grown []growth) {
 		if g.young {
 			o.young[g.room] = true
 		} else {
-			o.ready = append(o.ready, g.room)
+			o.ready[g.room] = true
 		}
 	}
 }
 
 // lookAgain takes up those that were too young.
 func (o *overfull) lookAgain() {
-	for room := range o.young {
-		o.ready = append(o.ready, room)
-	}
+	maps.Copy(o.ready, o.young)
 	clear(o.young)
 }
 
 // trim trims a portion of one log. One that isn't down to its bounds stays for the next time.
 func (o *overfull) trim(ctx context.Context, t *tx) error {
-	last := len(o.ready) - 1
-	room := o.ready[last]
-	o.ready = o.ready[:last]
-	dropped, err := t.trim(ctx, room, t.retention)
-	if err != nil {
-		o.young[room] = true
+	for room := range o.ready {
+		dropped, err := t.trim(ctx, room, t.retention)
+		if err != nil || dropped < portionSize {
+			delete(o.ready, room)
+		}
+		if err != nil {
+			o.young[room] = true
+		}
 		return err
-	}
-	if dropped == portionSize {
-		o.ready = append(o.ready, room)
 	}
 	return nil
 }

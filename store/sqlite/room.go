@@ -102,9 +102,9 @@ func (t *tx) enter(ctx context.Context, r *room, actor, user chat.User, role cha
 
 func (t *tx) insertRoom(ctx context.Context, r *room) error {
 	var no int64
-	_, err := t.get(ctx, into(&no), `INSERT INTO room (id, type, name, topic, visibility, history, metadata, search_name,
-		version, created_at, updated_at, member_count, owner_count) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)
-		ON CONFLICT (id) DO NOTHING RETURNING no`,
+	_, err := t.get(ctx, into(&no), `INSERT INTO room (id, type, name, topic, visibility, history, metadata,
+		search_name, version, created_at, updated_at, member_count, owner_count)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0) ON CONFLICT (id) DO NOTHING RETURNING no`,
 		r.ID, r.Type, r.Name, r.Topic, r.Visibility, r.History, string(r.Metadata), searchable(r.Name), r.Version,
 		r.CreatedAt.UnixMilli(), r.UpdatedAt.UnixMilli())
 	if err != nil {
@@ -115,15 +115,17 @@ func (t *tx) insertRoom(ctx context.Context, r *room) error {
 	}
 	r.no = no
 	t.changed = true
-	_, err = t.exec(ctx, `INSERT INTO log (room, epoch, tail, tail_mark, last_seq, first, bytes) VALUES (?, ?, 0, 0, 0, 1, 0)`,
-		r.no, r.Tail.Epoch)
+	t.touched = append(t.touched, r.ID)
+	t.cache.keep(r)
+	_, err = t.exec(ctx, `INSERT INTO log (room, epoch, tail, tail_mark, last_seq, first, bytes)
+		VALUES (?, ?, 0, 0, 0, 1, 0)`, r.no, r.Tail.Epoch)
 	return err
 }
 
 // saveRoom writes everything of a room but its log.
 func (t *tx) saveRoom(ctx context.Context, r *room) error {
-	_, err := t.exec(ctx, `UPDATE room SET name = ?, topic = ?, visibility = ?, history = ?, metadata = ?, search_name = ?,
-		version = ?, updated_at = ?, archived_at = ?, member_count = ?, owner_count = ? WHERE no = ?`,
+	_, err := t.exec(ctx, `UPDATE room SET name = ?, topic = ?, visibility = ?, history = ?, metadata = ?,
+		search_name = ?, version = ?, updated_at = ?, archived_at = ?, member_count = ?, owner_count = ? WHERE no = ?`,
 		r.Name, r.Topic, r.Visibility, r.History, string(r.Metadata), searchable(r.Name), r.Version,
 		r.UpdatedAt.UnixMilli(), millis(r.ArchivedAt), r.MemberCount, r.OwnerCount, r.no)
 	return err

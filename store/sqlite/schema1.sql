@@ -83,6 +83,7 @@ CREATE TABLE message (
   type          TEXT NOT NULL,
   content       TEXT NOT NULL,
   client_id     TEXT NOT NULL,
+  fingerprint   TEXT,                 -- of the request that sent it, while its key is remembered
   reply_to      INTEGER NOT NULL,     -- seq, 0 for none
   created_at    INTEGER NOT NULL,
   updated_at    INTEGER NOT NULL,
@@ -95,18 +96,7 @@ CREATE TABLE message (
   UNIQUE (room, seq)
 ) STRICT;
 CREATE INDEX message_deleted ON message (room, seq) WHERE deleted_at IS NOT NULL;
-
--- Idempotency keys, oldest first by no.
-CREATE TABLE request (
-  no          INTEGER PRIMARY KEY,
-  room        INTEGER NOT NULL,
-  sender      TEXT NOT NULL,
-  client_id   TEXT NOT NULL,
-  fingerprint TEXT NOT NULL,
-  seq         INTEGER NOT NULL,
-  at          INTEGER NOT NULL,
-  UNIQUE (room, sender, client_id)
-) STRICT;
+CREATE UNIQUE INDEX message_request ON message (room, sender, client_id) WHERE fingerprint IS NOT NULL;
 
 -- A lease that lapsed stays for a while, so that it isn't taken again.
 CREATE TABLE lease (

@@ -64,6 +64,7 @@ const (
 type Store struct {
 	now     func() time.Time
 	lock    *folderLock
+	db      *conn
 	writer  *writer
 	readers *readers
 	bus     *bus
@@ -99,19 +100,31 @@ func (s *Store) open(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	db, err := openDatabase(ctx, path, o.Synchronous)
+	if err := makeFile(path); err != nil {
+		return err
+	}
+	if s.db, err = openDatabase(ctx, path, o.Synchronous); err != nil {
+		return err
+	}
+	if err := prepareFile(ctx, s.db, s.now()); err != nil {
+		return errors.Join(err, s.db.close())
+	}
+	if s.readers, err = openReaders(ctx, path); err != nil {
+		return errors.Join(err, s.db.close())
+	}
+	s.bus = startBus()
+	s.writer = startWriter(s.db, s.bus, path, o.Retention, s.now, o.Log)
+	return nil
+}
+
+// makeFile makes the file if it isn't there, readable by nobody else; what the database puts beside
+// it takes after it.
+func makeFile(path string) error {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}
-	if err := prepareFile(ctx, db, s.now()); err != nil {
-		return errors.Join(err, db.close())
-	}
-	if s.readers, err = openReaders(ctx, path); err != nil {
-		return errors.Join(err, db.close())
-	}
-	s.bus = startBus()
-	s.writer = startWriter(db, s.bus, path, o.Retention, s.now, o.Log)
-	return nil
+	return file.Close()
 }
 
 // prepareFile brings the file up to date and lays to rest what an earlier process left behind: the
@@ -128,9 +141,10 @@ func prepareFile(ctx context.Context, db *conn, now time.Time) error {
 // more than once.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
-		err := s.writer.close()
+		s.writer.stop()
 		s.bus.close()
-		s.closeErr = errors.Join(err, s.readers.close(), s.lock.release())
+		// The connection that writes goes last: it removes the write-ahead log.
+		s.closeErr = errors.Join(s.readers.close(), s.db.close(), s.lock.release())
 	})
 	return s.closeErr
 }

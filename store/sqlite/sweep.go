@@ -53,7 +53,8 @@ func (t *tx) sweepDevices(ctx context.Context, grace time.Duration) (int, error)
 
 // sweepGraces takes users OFFLINE whose grace is over.
 func (t *tx) sweepGraces(ctx context.Context, _ time.Duration) (int, error) {
-	due, err := t.texts(ctx, `SELECT user FROM presence WHERE due_at <= ? ORDER BY due_at LIMIT ?`, t.at.UnixMilli(), sweepSize)
+	due, err := t.texts(ctx, `SELECT user FROM presence WHERE due_at <= ? ORDER BY due_at LIMIT ?`,
+		t.at.UnixMilli(), sweepSize)
 	for i := 0; err == nil && i < len(due); i++ {
 		err = t.endGrace(ctx, due[i])
 	}

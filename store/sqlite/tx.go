@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"parley/eventlog"
@@ -13,9 +14,13 @@ type tx struct {
 	// at is the time of everything written in the transaction.
 	at   time.Time
 	news news
-	// grown are the rooms whose logs passed a bound of retention.
+	// grown are the logs that passed a bound of retention.
 	grown     []growth
 	retention eventlog.Retention
+	cache     *cache
+	// touched are the rooms whose cached rows may differ from the database if the transaction,
+	// or the step, fails.
+	touched []string
 	// changed says that rows were changed.
 	changed bool
 }
@@ -28,7 +33,10 @@ type news struct {
 
 func (n news) empty() bool { return len(n.publications) == 0 && len(n.values) == 0 }
 
-func (w *writer) newTx() *tx { return &tx{conn: w.db, at: w.now(), retention: w.retention} }
+func (w *writer) newTx() *tx {
+	w.cache.shrink()
+	return &tx{conn: w.db, at: w.now(), retention: w.retention, cache: w.cache}
+}
 
 // exec runs a statement and returns how many rows it changed.
 func (t *tx) exec(ctx context.Context, query string, args ...any) (int64, error) {
@@ -66,7 +74,10 @@ func (t *tx) transact(body func() error) error {
 
 // rollback makes sure that no transaction is open. It says nothing of its own error: the one that
 // led here is told, and mostly the database has rolled back itself by then.
-func (t *tx) rollback(ctx context.Context) { _, _ = t.conn.exec(ctx, `ROLLBACK`) }
+func (t *tx) rollback(ctx context.Context) {
+	_, _ = t.conn.exec(ctx, `ROLLBACK`)
+	t.cache.forget(t.touched)
+}
 
 // attempt runs one step of the transaction under a savepoint: one that fails leaves no trace, and
 // result is its error. A fatal error is one that the transaction doesn't survive.
@@ -77,9 +88,10 @@ func (t *tx) attempt(run func(*tx) error) (result, fatal error) {
 	}
 	before := *t
 	if result = run(t); result != nil {
-		// A full disk ends the whole transaction, savepoint included: then this fails.
+		t.cache.forget(t.touched[len(before.touched):])
+		// A full disk may end the whole transaction, savepoint included: then this fails.
 		if _, err := t.conn.exec(ctx, `ROLLBACK TO step`); err != nil {
-			return nil, result
+			return nil, fmt.Errorf("%w, after: %v", err, result)
 		}
 		*t = before
 	}

@@ -2,8 +2,8 @@ package sqlite
 
 import (
 	"context"
-	"errors"
 	"log/slog"
+	"os"
 	"runtime"
 	"time"
 
@@ -38,13 +38,13 @@ type writer struct {
 	queue chan *step
 	quit  chan struct{}
 	done  chan struct{}
-	// closeErr is the goroutine's until done is closed.
-	closeErr error
 
 	// The rest is the goroutine's own.
+	cache    *cache
 	overfull *overfull
 	chores   []chore
 	unsaved  bool // the write-ahead log holds something that a checkpoint would move
+	failing  bool // the last commit failed
 }
 
 func startWriter(db *conn, b *bus, path string, r eventlog.Retention, now func() time.Time, log *slog.Logger) *writer {
@@ -53,6 +53,8 @@ func startWriter(db *conn, b *bus, path string, r eventlog.Retention, now func()
 		queue:    make(chan *step, maxWaiting),
 		quit:     make(chan struct{}),
 		done:     make(chan struct{}),
+		cache:    newCache(),
+		unsaved:  true, // perhaps, by an earlier process
 		overfull: newOverfull(),
 	}
 	w.chores = w.allChores()
@@ -109,11 +111,10 @@ func (w *writer) do(ctx context.Context, run func(*tx) error) error {
 	}
 }
 
-// close ends the goroutine after the group under way, and closes the connection.
-func (w *writer) close() error {
+// stop ends the goroutine after the group under way. The connection stays open.
+func (w *writer) stop() {
 	close(w.quit)
 	<-w.done
-	return w.closeErr
 }
 
 func (w *writer) run() {
@@ -132,6 +133,7 @@ func (w *writer) run() {
 			idle.Reset(idleAfter)
 		case <-tick.C:
 			w.chores = w.allChores()
+			w.curb()
 			idle.Reset(0)
 		case <-idle.C:
 			if w.tidyUp() {
@@ -143,13 +145,12 @@ func (w *writer) run() {
 	}
 }
 
-// finish answers those who came too late, and closes the connection.
+// finish answers those who came too late, and leaves the write-ahead log empty.
 func (w *writer) finish() {
 	for len(w.queue) > 0 {
 		(<-w.queue).answer <- errClosed
 	}
 	w.checkpoint()
-	w.closeErr = w.db.close()
 }
 
 // group takes the steps that wait, first being the first of them.
@@ -181,8 +182,8 @@ func (w *writer) commit(steps []*step) {
 		}
 		return nil
 	})
+	w.report(err)
 	if err != nil {
-		w.log.Error("sqlite: commit failed", "steps", len(steps), "error", err)
 		for i := range results {
 			results[i] = unavailable(err)
 		}
@@ -192,6 +193,17 @@ func (w *writer) commit(steps []*step) {
 	for i, s := range steps {
 		s.answer <- results[i]
 	}
+}
+
+// report tells the log when commits begin to fail, and when they work again.
+func (w *writer) report(err error) {
+	switch {
+	case err != nil && !w.failing:
+		w.log.Error("sqlite: commits fail", "error", err)
+	case err == nil && w.failing:
+		w.log.Info("sqlite: commits work again")
+	}
+	w.failing = err != nil
 }
 
 // committed hands on what a committed transaction leaves to do.
@@ -214,6 +226,17 @@ func (w *writer) alone(change func(context.Context, *tx) error) error {
 	return nil
 }
 
+// maxLog is the size, in bytes, beyond which the write-ahead log is truncated under load too.
+const maxLog = 64 << 20
+
+// curb truncates a write-ahead log that readers, one always following the other, have kept from
+// starting over.
+func (w *writer) curb() {
+	if info, err := os.Stat(w.path + "-wal"); err == nil && info.Size() > maxLog {
+		w.checkpoint()
+	}
+}
+
 // checkpointLimit bounds the time a checkpoint may hold up the writer.
 const checkpointLimit = 500 * time.Millisecond
 
@@ -228,7 +251,7 @@ func (w *writer) checkpoint() {
 	var busy, frames, moved int
 	_, err := w.db.get(ctx, into(&busy, &frames, &moved), `PRAGMA wal_checkpoint(TRUNCATE)`)
 	switch {
-	case errors.Is(err, context.DeadlineExceeded):
+	case ctx.Err() != nil:
 	case err != nil:
 		w.log.Error("sqlite: checkpoint failed", "error", err)
 	default:

@@ -14,6 +14,7 @@ func testAppend(r rig) {
 	r.sub("remove", appendRemove)
 	r.sub("roles", appendRoles)
 	r.sub("names follow the actor", appendNames)
+	r.sub("names follow the one who leaves", appendNameLeaving)
 	r.sub("by one who isn't a member", appendStranger)
 	r.sub("by the server", appendServer)
 	r.sub("what would corrupt counts is refused", appendImpossible)
@@ -70,6 +71,7 @@ func appendEdit(r rig) {
 	sent := *r.send(room, ada, "one")
 	r.send(room, ada, "two")
 	before := r.room(room)
+	r.tick()
 	done := r.append(editing(room, ada, 1, "uno"))
 
 	want, at := sent, done.Event.At
@@ -90,6 +92,7 @@ func appendDelete(r rig) {
 	sent := *r.send(room, ada, "one")
 	r.append(editing(room, ada, 1, "uno"))
 	before := r.room(room)
+	r.tick()
 	done := r.append(deleting(room, ada, 1))
 
 	want, at := r.message(room, 1), done.Event.At
@@ -141,6 +144,7 @@ func appendComings(r rig) {
 
 	r.sendMany(room, ada, 2) // 7, 8
 	before = r.room(room)
+	r.tick()
 	bob.Name = "Bob, again"
 	done = r.append(joining(room, bob)) // 9
 	want.User, want.Role, want.Active, want.Version = bob, chat.Ordinary, true, 3
@@ -215,6 +219,15 @@ func appendNames(r rig) {
 	r.append(editing(room, nameless, 1, "a token without a name"))
 	r.same("row", r.member(room, ada.ID).User, renamed)
 	r.same("others", r.member(room, bob.ID).User, bob)
+}
+
+func appendNameLeaving(r rig) {
+	ada, bob := person("ada"), person("bob")
+	room := r.group(ada, bob)
+	bob.Name = "Robert"
+	left := r.append(leaving(room, bob))
+	r.same("member told", left.Event.Member.User, bob)
+	r.same("row", r.member(room, bob.ID).User, bob)
 }
 
 func appendStranger(r rig) {

@@ -12,8 +12,11 @@ import (
 func testConcurrency(r rig) {
 	r.sub("appends to one room make one log", concurrentAppends)
 	r.sub("pages agree with their tail", concurrentPages)
+	r.sub("what is read is of one moment", concurrentReads)
 	r.sub("comings and goings keep the counts right", concurrentCounts)
 	r.sub("rooms don't mix", concurrentRooms)
+	r.sub("a user's rooms are right after races of comings and goings", concurrentRoomsOf)
+	r.sub("public rooms are right after races of updates", concurrentPublicRooms)
 }
 
 // acknowledged gathers what concurrent appends were told.
@@ -125,6 +128,39 @@ func concurrentPages(r rig) {
 	}
 }
 
+// concurrentReads reads while a writer edits: entries and messages must show the edit that the tail of
+// the same answer stands for.
+func concurrentReads(r rig) {
+	ada := person("ada")
+	room := r.group(ada)
+	start := r.send(room, ada, "2").Sent // the content is the offset of the entry that wrote it
+	n := scaled(300, 3000)
+	var writer sync.WaitGroup
+	written := make(chan struct{})
+	writer.Go(func() {
+		defer close(written)
+		for i := range n {
+			if _, err := r.Append(r.Context(), editing(room, ada, 1, fmt.Sprint(i+3))); err != nil {
+				r.Errorf("Append: %v", err)
+			}
+		}
+	})
+	defer writer.Wait()
+	for done := false; !done; {
+		select {
+		case <-written:
+			done = true
+		default:
+		}
+		page := r.messages(chat.MessageQuery{RoomID: room, Limit: 1, Readable: eventlog.Everything()})
+		r.same("message", page.Messages[0].Content, fmt.Sprint(page.Room.Tail.Offset))
+		log := r.read(room, start, 3)
+		for _, p := range log.Publications {
+			r.same("hydrated", p.Payload.(*chat.Event).Message.Content, fmt.Sprint(log.Tail.Offset))
+		}
+	}
+}
+
 func concurrentCounts(r rig) {
 	ada := person("ada")
 	room := r.group(ada)
@@ -214,5 +250,45 @@ func concurrentRooms(r rig) {
 				r.Fatalf("room %d has a message of room %s", i, m.Content)
 			}
 		}
+	}
+}
+
+// concurrentRoomsOf lets a user come and go from several places at once: whatever the outcome, the
+// user's rooms are those whose rows say so.
+func concurrentRoomsOf(r rig) {
+	ada, bob := person("ada"), person("bob")
+	room := r.group(ada)
+	for range scaled(60, 1500) {
+		together(6, func(i int) {
+			a := []chat.Append{joining(room, bob), leaving(room, bob), removing(room, ada, bob)}[i%3]
+			if _, err := r.Append(r.Context(), a); err != nil && verdict(err) != moved {
+				r.Errorf("Append: %v", err)
+			}
+		})
+		row := r.view(room, bob.ID).Members[bob.ID]
+		if active := row != nil && row.Active; len(r.roomsOf(bob.ID)) == 1 != active {
+			r.Fatalf("active: %v, rooms: %v", active, r.roomsOf(bob.ID))
+		}
+	}
+}
+
+func concurrentPublicRooms(r rig) {
+	ada, mark := person("ada"), unique("toggled")
+	room := r.public(mark)
+	shown, hidden := r.room(room).RoomSettings, r.room(room).RoomSettings
+	hidden.Visibility = chat.Private
+	for range scaled(60, 1500) {
+		together(6, func(i int) {
+			settings := []chat.RoomSettings{shown, hidden}[i%2]
+			settings.Name = fmt.Sprint(i/2, " ", mark)
+			if _, err := r.Append(r.Context(), updating(room, ada, settings)); err != nil {
+				r.Errorf("Append: %v", err)
+			}
+		})
+		var want []chat.Room
+		if now := r.room(room); now.Visibility == chat.Public {
+			want = append(want, now)
+		}
+		r.same("public rooms", r.publicRooms(mark, "", 10), want)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"parley/chat"
@@ -135,16 +136,15 @@ func testClosed(r rig) {
 	r.closeAmongCalls(room, ada)
 	for _, c := range r.calls(room, ada) {
 		err := c.do(r.Context())
-		if !errors.Is(err, eventlog.ErrUnavailable) || ofChat[c.name] && chat.CodeOf(err) != chat.Unavailable {
-			r.Errorf("%s after Close: %v, want Unavailable", c.name, err)
+		r.unavailable(c.name+" after Close", err)
+		if ofChat[c.name] && chat.CodeOf(err) != chat.Unavailable {
+			r.Errorf("%s after Close has the code %s", c.name, chat.CodeOf(err))
 		}
 	}
-	if _, err := r.Watch(r.Context(), room, f); !errors.Is(err, eventlog.ErrUnavailable) {
-		r.Errorf("Watch after Close: %v, want Unavailable", err)
-	}
-	if _, err := r.WatchState(r.Context(), rec.topic, rec.sink); !errors.Is(err, eventlog.ErrUnavailable) {
-		r.Errorf("WatchState after Close: %v, want Unavailable", err)
-	}
+	_, err = r.Watch(r.Context(), room, f)
+	r.unavailable("Watch after Close", err)
+	_, err = r.WatchState(r.Context(), rec.topic, rec.sink)
+	r.unavailable("WatchState after Close", err)
 	f.end(unwatch)
 	rec.end(unwatchState)
 }
@@ -152,43 +152,35 @@ func testClosed(r rig) {
 // closeAmongCalls closes the store while others use it: each call is answered, or Unavailable.
 func (r rig) closeAmongCalls(room string, who chat.User) {
 	r.Helper()
-	started := make(chan struct{}, 100)
+	ctx, giveUp := context.WithTimeout(r.Context(), patience)
+	defer giveUp()
+	var calls atomic.Int64
 	var users sync.WaitGroup
 	for range 8 {
 		users.Go(func() {
-			for {
-				started <- struct{}{}
-				_, err := r.Append(r.Context(), sending(room, who, "until the end"))
-				if errors.Is(err, eventlog.ErrUnavailable) {
+			for ctx.Err() == nil {
+				calls.Add(1)
+				if _, err := r.Append(ctx, sending(room, who, "until the end")); err != nil {
+					r.unavailable("Append while closing", err)
 					return
 				}
-				if err != nil {
-					r.Errorf("Append while closing: %v", err)
-					return
-				}
-				if _, err := r.Read(r.Context(), room, eventlog.Position{}, 10); err != nil && !errors.Is(err, eventlog.ErrUnavailable) {
-					r.Errorf("Read while closing: %v", err)
+				if _, err := r.Read(ctx, room, eventlog.Position{}, 10); err != nil {
+					r.unavailable("Read while closing", err)
 					return
 				}
 			}
+			r.Errorf("calls are answered for ever after Close")
 		})
 	}
-	for range 50 {
-		<-started
-	}
-	drained := make(chan struct{})
-	go func() {
-		users.Wait()
-		close(drained)
-	}()
-	r.must("Close", r.Close())
-	for {
-		select {
-		case <-started:
-		case <-drained:
-			return
-		case <-time.After(patience):
-			r.Fatalf("calls hang after Close")
-		}
+	r.eventually("the store is busy", func() bool { return calls.Load() >= 50 })
+	err := r.Close()
+	users.Wait()
+	r.must("Close", err)
+}
+
+func (r rig) unavailable(what string, err error) {
+	r.Helper()
+	if !errors.Is(err, eventlog.ErrUnavailable) {
+		r.Errorf("%s: %v, want Unavailable", what, err)
 	}
 }

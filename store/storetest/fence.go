@@ -188,12 +188,15 @@ func (h *heard) of(p eventlog.Position) bool {
 func fenceSpares(r rig) {
 	ada := person("ada")
 	room, all := busyRoom(r, 12)
+	once := sendingOnce(room, ada, "hello", "key")
+	all = append(all, *r.append(once).Message)
 	view, members := r.view(room, ada.ID), r.members(room, "", 10)
 	r.fence(room, lies(view.Room.Tail)["another check"])
 	view.Room.Tail = r.fenced(view.Room)
 	r.same("members", r.members(room, "", 10), members)
 	page := r.messages(chat.MessageQuery{RoomID: room, Limit: 100, Readable: eventlog.Everything()})
 	r.same("page", page, chat.MessagePage{Messages: all, Room: view.Room})
+	r.repeated(once, all[12])
 	edited := r.append(editing(room, ada, 1, "from the old epoch"))
 	r.same("sent", edited.Message.Sent, all[0].Sent)
 	owner := members.Members[0]

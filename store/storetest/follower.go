@@ -21,9 +21,10 @@ type follower struct {
 	busy    atomic.Int32  // calls under way
 	stopped atomic.Bool
 
-	mu   sync.Mutex
-	pubs []eventlog.Publication
-	look bool
+	mu        sync.Mutex
+	pubs      []eventlog.Publication
+	look      bool
+	published uint64 // the highest offset it was told of, not read
 }
 
 func newFollower(r rig, log string, at eventlog.Position) *follower {
@@ -56,7 +57,10 @@ func (f *follower) Published(pubs []eventlog.Publication) {
 			f.Errorf("the watcher of %s is told of %s", f.log, e.RoomID)
 		}
 	}
-	f.told(func() { f.pubs = append(f.pubs, pubs...) })
+	f.told(func() {
+		f.pubs = append(f.pubs, pubs...)
+		f.published = max(f.published, pubs[len(pubs)-1].Offset)
+	})
 }
 
 func (f *follower) Look() { f.told(func() { f.look = true }) }
@@ -102,6 +106,23 @@ func (f *follower) until(offset uint64) []eventlog.Publication {
 		}
 	}
 	return seen
+}
+
+// hears fails if the follower is deaf: told to look, in time, but never told of a publication. Single
+// ones may be lost.
+func (f *follower) hears(by chat.User) {
+	f.Helper()
+	for range 10 {
+		offset := f.append(sending(f.log, by, "can you hear me?")).Event.Position.Offset
+		f.until(offset)
+		f.mu.Lock()
+		told := f.published == offset
+		f.mu.Unlock()
+		if told {
+			return
+		}
+	}
+	f.Fatalf("of ten appends the watcher was told of none, it had to read them all")
 }
 
 // heal reads the log to its tail.

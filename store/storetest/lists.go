@@ -102,6 +102,9 @@ func listPublic(r rig) {
 			if walked = append(walked, page...); len(page) < limit {
 				break
 			}
+			if len(walked) > len(all) {
+				r.Fatalf("a walk with limit %d goes round in circles: %q", limit, names(walked))
+			}
 		}
 		r.same(fmt.Sprint("walk with limit ", limit), walked, all)
 	}

@@ -57,6 +57,9 @@ func membersPaging(r rig) {
 				r.Fatalf("a page of %d of %d, with limit %d", len(page.Members), page.Total, limit)
 			}
 			walked = append(walked, memberIDs(page.Members)...)
+			if len(walked) > len(ids) {
+				r.Fatalf("a walk with limit %d goes round in circles: %q", limit, walked)
+			}
 			after = walked[len(walked)-1]
 		}
 		r.same(fmt.Sprint("walk with limit ", limit), walked, ids)

@@ -203,6 +203,9 @@ func (r rig) walk(q chat.MessageQuery) []chat.Message {
 		if !ahead {
 			return all
 		}
+		if len(all) > int(page.Room.LastSeq) {
+			r.Fatalf("%+v: a walk goes round in circles: %v", q, seqs(all))
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"parley/eventlog"
@@ -269,17 +270,20 @@ func presenceAtOnce(r rig) {
 func presenceMany(r rig) {
 	node := r.node()
 	var ids []string
+	there := map[string]bool{}
 	for i := range 150 {
 		u := visitor("many")
 		if ids = append(ids, u.ID); i%3 == 0 {
 			r.connect(node, u.ID, u)
+			there[u.ID] = true
 		}
 	}
-	all, err := r.Presences(r.Context(), ids)
+	slices.Reverse(ids)
+	all, err := r.Presences(r.Context(), slices.Clone(ids))
 	r.must("Presences", err)
 	r.same("count", len(all), len(ids))
 	for i, p := range all {
-		if p.User.ID != ids[i] || (p.Status == presence.Online) != (i%3 == 0) {
+		if p.User.ID != ids[i] || (p.Status == presence.Online) != there[ids[i]] {
 			r.Fatalf("presence %d is %+v, want that of %s", i, p, ids[i])
 		}
 	}

@@ -35,9 +35,11 @@ func (r rig) written() *written {
 func (w *written) write(n int) {
 	w.Helper()
 	for range n {
-		w.positions = append(w.positions, w.append(sending(w.room, w.by, "text")).Event.Position)
+		w.take(w.append(sending(w.room, w.by, "text")))
 	}
 }
+
+func (w *written) take(done chat.Appended) { w.positions = append(w.positions, done.Event.Position) }
 
 // tail is the offset of the last entry.
 func (w *written) tail() int { return len(w.positions) - 1 }
@@ -67,6 +69,9 @@ func (w *written) kept() int { return w.tail() - w.start() }
 func testRetentionByCount(r rig) {
 	w := r.written()
 	f, _ := r.follow(w.room, w.positions[1])
+	once := sendingOnce(w.room, w.by, "hello", "key")
+	first := r.append(once)
+	w.take(first)
 	w.write(400)
 	r.eventually("no more than the maximum and a tenth are kept", func() bool {
 		w.write(1)
@@ -79,6 +84,7 @@ func testRetentionByCount(r rig) {
 	r.sub("watchers miss nothing", func(r rig) { f.until(uint64(w.tail())) })
 	r.sub("positions at the edge", func(r rig) { retentionEdge(r, w) })
 	r.sub("messages outlive entries", func(r rig) { retentionSpares(r, w) })
+	r.sub("a repeat outlives its entry", func(r rig) { r.repeated(once, r.message(w.room, first.Message.Seq)) })
 	r.sub("fences pass over what was trimmed", func(r rig) { retentionFence(r, w) })
 	r.sub("a short log is whole", func(r rig) {
 		short := r.written()
@@ -107,7 +113,7 @@ func retentionSpares(r rig, w *written) {
 	r.same("messages", len(page.Messages), w.tail()-1)
 	r.same("first", page.Messages[0].Sent, w.positions[2])
 	edited := r.append(editing(w.room, w.by, 1, "edited, long after"))
-	w.positions = append(w.positions, edited.Event.Position)
+	w.take(edited)
 	r.same("edited", r.message(w.room, 1).Content, "edited, long after")
 	r.same("its sent entry", edited.Message.Sent, w.positions[2])
 	r.unread(w.room, w.by, 0)

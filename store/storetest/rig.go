@@ -194,6 +194,17 @@ func (r rig) eventually(what string, fact func() bool) {
 	}
 }
 
+// tick waits until the store's clock shows another millisecond, so that times that ought to move can be
+// told from those that stay.
+func (r rig) tick() {
+	r.Helper()
+	now := func() time.Time {
+		return r.create(chat.NewRoom{ID: chat.NewRoomID(), Type: chat.Group, Settings: plain}).CreatedAt
+	}
+	start := now()
+	r.eventually("a millisecond passes by the store's clock", func() bool { return now().After(start) })
+}
+
 // together runs n goroutines that start as one, and waits for all of them. They may call Errorf, but
 // none of the words in lower case, which end the test.
 func together(n int, work func(i int)) {

@@ -96,6 +96,7 @@ func roomSettings(r rig) {
 func roomUpdate(r rig) {
 	ada := person("ada")
 	before := r.room(r.group(ada))
+	r.tick()
 	done := r.append(updating(before.ID, ada, ornate))
 	want := before
 	want.RoomSettings, want.Version = ornate, before.Version+1
@@ -107,6 +108,7 @@ func roomUpdate(r rig) {
 	after := r.room(before.ID)
 	r.same("emptied", after.RoomSettings, chat.RoomSettings{Visibility: chat.Private, History: chat.HistoryAll})
 
+	r.tick()
 	r.send(before.ID, ada, "nothing to do with settings")
 	if now := r.room(before.ID); !now.UpdatedAt.Equal(after.UpdatedAt) || now.Version != after.Version {
 		r.Fatalf("sending moved the room's UpdatedAt or Version: %+v", now)

@@ -89,7 +89,7 @@ local apply = {
     redis.call('HSET', keys.messages, room.seq, '{"seq":' .. room.seq .. ',"version":1' ..
       ',"created":' .. at .. ',"updated":' .. at ..
       ',"sent":[' .. entry.epoch .. ',' .. entry.offset .. ',' .. entry.check .. '],' .. string.sub(body, 2))
-    redis.call('HSET', keys.room, 'lastMessage', at)
+    room.lastMessage = at
     if a.once then
       remember(room.seq)
     end

@@ -14,6 +14,6 @@ if ARGV[4] ~= '' then
 end
 if redis.call('HGET', KEYS[2], 'status') ~= 'ONLINE' then
   setStatus(KEYS[2], { bucket = KEYS[6], recent = KEYS[7], channel = ARGV[6], publish = ARGV[7], mark = ARGV[8] },
-    user, 'ONLINE', now())
+    user, 'ONLINE')
 end
 return { 'ok' }

@@ -22,7 +22,7 @@ end
 local at = now()
 local room = {
   epoch = a.epoch, epochStart = 1, offset = 0, check = 0, seq = 0, version = 1, members = 0, owners = 0,
-  receipts = 0, bytes = 0, oldest = 0,
+  receipts = 0, bytes = 0, oldest = 0, lastMessage = 0,
 }
 local rows = rowsOf(keys.members)
 local entries = {}

@@ -36,6 +36,6 @@ if grace > 0 then
 else
   redis.call('ZREM', KEYS[5], user)
   setStatus(KEYS[2], { bucket = KEYS[6], recent = KEYS[7], channel = ARGV[5], publish = ARGV[6], mark = ARGV[7] },
-    user, 'OFFLINE', at)
+    user, 'OFFLINE')
 end
 return { 'ok', redis.call('SRANDMEMBER', KEYS[8], 100) }

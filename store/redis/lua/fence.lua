@@ -14,11 +14,10 @@ end
 local seen = { epoch = tonumber(ARGV[2]), offset = tonumber(ARGV[3]), check = tonumber(ARGV[4]) }
 
 local function agrees()
-  if seen.offset == room.offset then
-    return seen.check == room.check
-  end
-  if seen.offset > room.offset or seen.offset == 0 then
-    return seen.offset == 0
+  if seen.offset == 0 then
+    return true
+  elseif seen.offset >= room.offset then
+    return seen.offset == room.offset and seen.check == room.check
   end
   local found = redis.call('XRANGE', keys.log, seen.offset, seen.offset)
   return not found[1] or tonumber(parse(found[1]).check) == seen.check

@@ -12,6 +12,6 @@ end
 redis.call('ZREM', KEYS[3], ARGV[1])
 if redis.call('EXISTS', KEYS[1]) == 0 and redis.call('HGET', KEYS[2], 'status') ~= 'OFFLINE' then
   setStatus(KEYS[2], { bucket = KEYS[4], recent = KEYS[5], channel = ARGV[2], publish = ARGV[3], mark = ARGV[4] },
-    ARGV[1], 'OFFLINE', at)
+    ARGV[1], 'OFFLINE')
 end
 return { 'ok' }

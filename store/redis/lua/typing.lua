@@ -36,11 +36,10 @@ else
   redis.call('ZREM', KEYS[2], room)
 end
 if changed then
-  local version = math.max(tonumber(redis.call('HGET', KEYS[1], '') or 0) + 1, at)
-  redis.call('HSET', KEYS[1], '', version)
+  local version = redis.call('HINCRBY', KEYS[1], '', 1)
   notify({ bucket = KEYS[3], recent = KEYS[4], channel = ARGV[7], publish = ARGV[8], mark = ARGV[9] },
     'typing/' .. room, typingJSON(set, version))
 end
--- The version has to outlive the set only until time itself is past it.
-redis.call('PEXPIRE', KEYS[1], 60000 + (last or at) - at)
+-- A room in which nobody types for a day begins to count anew.
+redis.call('PEXPIRE', KEYS[1], 86400000 + (last or at) - at)
 return { 'ok' }

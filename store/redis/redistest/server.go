@@ -183,10 +183,15 @@ func (s *Server) end(signal os.Signal) {
 	}
 }
 
-// Restart starts the server again, with the data it had, after ending it if it is running.
-func (s *Server) Restart() {
+// Dir returns the server's data folder.
+func (s *Server) Dir() string { return s.dir }
+
+// Restart starts the server again, with the data it had, after ending it if it is running. Further
+// arguments come after those it was started with.
+func (s *Server) Restart(args ...string) {
 	s.t.Helper()
 	s.Stop()
+	s.args = append(s.args, args...)
 	if err := s.start(); err != nil {
 		s.t.Fatalf("redistest: %v", err)
 	}

@@ -1,6 +1,7 @@
 -- The numbers of a room's hash that scripts change together.
 local ROOM_NUMBERS = {
   'epoch', 'epochStart', 'offset', 'check', 'seq', 'version', 'members', 'owners', 'receipts', 'bytes', 'oldest',
+  'lastMessage',
 }
 
 -- loadRoom reads the room's numbers; nil for a room that isn't there.
@@ -9,17 +10,22 @@ local function loadRoom(key)
   if not values[1] then
     return nil
   end
-  local room = {}
+  local room = { loaded = values }
   for i, name in ipairs(ROOM_NUMBERS) do
-    room[name] = tonumber(values[i])
+    values[i] = tonumber(values[i])
+    room[name] = values[i]
   end
   return room
 end
 
+-- saveRoom writes the numbers that have changed.
 local function saveRoom(key, room)
-  local fields = {}
+  local fields, loaded = {}, room.loaded or {}
   for i, name in ipairs(ROOM_NUMBERS) do
-    fields[2 * i - 1], fields[2 * i] = name, room[name]
+    if room[name] ~= loaded[i] then
+      fields[#fields + 1] = name
+      fields[#fields + 1] = room[name]
+    end
   end
   redis.call('HSET', key, unpack(fields))
 end

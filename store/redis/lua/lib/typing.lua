@@ -1,5 +1,5 @@
 -- A room's typing set is a hash: user id -> JSON {name, avatar, ends (unix ms)}, and '' -> the version
--- of the set. Versions are times made to grow, as those of presences are.
+-- of the set, which counts its changes.
 
 -- typists reads the set: who types at a time, how many, and whose time is over.
 local function typists(key, at)

@@ -1,0 +1,260 @@
+package delivery_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"parley/delivery"
+)
+
+// TestOpening: what may happen before the engine confirms a watch.
+func TestOpening(t *testing.T) {
+	t.Run("no such log", func(t *testing.T) {
+		inWorld(t, delivery.Options{}, func(w world) {
+			w.log.delete(room)
+			c := w.subscribe(withResets("ada"))
+			c.endedBy("history lost, on at 0")
+			w.log.create(room)
+			w.subscribe(forOne("ada")).goesOn()
+		})
+	})
+	t.Run("the store is away for a moment", func(t *testing.T) {
+		inWorld(t, delivery.Options{}, func(w world) {
+			w.log.set(func(l *fakeLog) { l.down = true })
+			c := w.subscribe(forOne("ada"))
+			time.Sleep(3 * time.Second)
+			w.log.set(func(l *fakeLog) { l.down = false })
+			time.Sleep(3 * time.Second)
+			c.goesOn()
+		})
+	})
+	t.Run("the store is away for long", func(t *testing.T) {
+		inWorld(t, delivery.Options{}, func(w world) {
+			w.log.set(func(l *fakeLog) { l.down = true })
+			first, second := w.subscribe(forOne("ada")), w.subscribe(forOne("bob"))
+			time.Sleep(10 * time.Second)
+			first.endedBy("unavailable")
+			second.endedBy("unavailable")
+			third := w.subscribe(forOne("ada"))
+			w.settle()
+			w.log.set(func(l *fakeLog) { l.down = false })
+			time.Sleep(10 * time.Second)
+			third.goesOn()
+		})
+	})
+}
+
+// TestTopicComesAndGoes: the last one to leave stops the watch, the next one opens another, though
+// the old one may be on its way out still.
+func TestTopicComesAndGoes(t *testing.T) {
+	inWorld(t, delivery.Options{}, func(w world) {
+		for range 3 {
+			first, second := w.subscribe(forOne("ada")), w.subscribe(forOne("bob"))
+			w.settle()
+			w.same("watches of two", w.log.watches(room), 1)
+			first.sub.Close()
+			second.goesOn()
+			second.sub.Close()
+			third := w.subscribe(forOne("cyd")) // at once
+			w.settle()
+			w.same("watches of one", w.log.watches(room), 1)
+			third.goesOn()
+			third.sub.Close()
+			third.sub.Close()
+			w.settle()
+			w.same("watches of none", w.log.watches(room), 0)
+		}
+	})
+}
+
+// TestOverlappingTopics: a topic that is still opening is left and opened again.
+func TestOverlappingTopics(t *testing.T) {
+	inWorld(t, delivery.Options{}, func(w world) {
+		hold := make(chan struct{})
+		w.log.set(func(l *fakeLog) { l.onWatch = func(string) { <-hold } })
+		first := w.subscribe(forOne("ada"))
+		w.settle()
+		first.sub.Close()
+		second := w.subscribe(forOne("ada"))
+		w.settle()
+		close(hold)
+		w.settle()
+		w.same("watches", w.log.watches(room), 1)
+		second.goesOn()
+	})
+}
+
+// TestHubCloses while subscriptions are at all stages: nothing is told, nothing is delivered any
+// more, and every goroutine has ended.
+func TestHubCloses(t *testing.T) {
+	inWorld(t, delivery.Options{PageSize: 5}, func(w world) {
+		w.log.notes(room, 20)
+		w.log.create("away")
+		hold := make(chan struct{})
+		var rendering atomic.Int64
+		stuck := forOne("ada")
+		stuck.Group = "stuck"
+		stuck.Renderer = &renderer{instead: func(ctx context.Context, _ delivery.Source) ([]byte, error) {
+			rendering.Add(1)
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}}
+		slow := newConnection(100)
+		slow.stop()
+		live := w.subscribe(forOne("ada"))
+		w.settle()
+		away := forOne("ada")
+		away.Spec.Topic = "away"
+		w.log.set(func(l *fakeLog) {
+			l.onWatch = func(log string) {
+				if log == "away" {
+					<-hold
+				}
+			}
+		})
+		clients := []*client{
+			live, w.subscribe(stuck), w.subscribe(startingAt(stuck, w.log.tail(room))),
+			w.subscribeOn(slow, forOne("ada")), w.subscribe(away),
+		}
+		w.settle()
+		w.log.append(room, kindNote)
+		w.settle()
+		if rendering.Load() < 2 {
+			t.Fatal("not everything is under way")
+		}
+		before := live.seen()
+		closed := make(chan struct{})
+		go func() { w.hub.Close(); close(closed) }()
+		w.settle()
+		close(hold) // an engine that takes its time
+		<-closed
+		w.log.notes(room, 3)
+		live.saw(before...)
+		for _, c := range clients {
+			w.same("ends of "+c.name, c.ends(), []string{})
+			c.sub.Close()
+		}
+		w.same("watches", w.log.watches(room), 0)
+		for _, sub := range []delivery.Subscription{forOne("ada"), ofState(newSource(), ""), ofState(newSource(), room)} {
+			sub.Lane = live.lane
+			if s, err := w.hub.Subscribe(sub); !errors.Is(err, delivery.ErrClosed) || s != nil {
+				t.Errorf("subscribing to a closed hub: %v, %v", s, err)
+			}
+		}
+		w.hub.Close()
+	})
+}
+
+// TestMovedWhenHubCloses: a rendering given up because the hub closes doesn't move the position of
+// those who lack it.
+func TestMovedWhenHubCloses(t *testing.T) {
+	inWorld(t, delivery.Options{}, func(w world) {
+		sub := forOne("ada")
+		sub.Renderer = &renderer{instead: func(ctx context.Context, _ delivery.Source) ([]byte, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}}
+		c := w.subscribe(sub)
+		w.settle()
+		w.log.append(room, kindNote)
+		w.log.append(room, kindSilent)
+		w.settle()
+		w.hub.Close()
+		if cursor, moved := c.moved(); moved {
+			t.Errorf("position %d was told, without the event before it", cursor.Position.Offset)
+		}
+	})
+}
+
+// TestStorm has thousands come, send and go at once, while the log is disturbed, in real time and
+// with real parallelism: whoever stays sees everything once, and nothing is left behind.
+func TestStorm(t *testing.T) {
+	const senders, rooms = 4, 8
+	clients := scaled(1_000, 10_000)
+	log := newFakeLog()
+	for r := range rooms {
+		log.create(string(rune('a' + r)))
+	}
+	hub := delivery.NewHub(log, delivery.Options{MaxPending: 64, PageSize: 50})
+	w := world{T: t, log: log, hub: hub}
+
+	var stayers []*client
+	for i := range rooms * 4 {
+		sub := forOne("stayer")
+		sub.Spec.Topic = string(rune('a' + i%rooms))
+		stayers = append(stayers, w.subscribe(sub))
+	}
+	var storm, sending sync.WaitGroup
+	done := make(chan struct{})
+	sent := make([][]*entry, rooms)
+	for s := range senders {
+		sending.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				r := (n*senders + s) % rooms // a room has one sender
+				name := string(rune('a' + r))
+				sent[r] = append(sent[r], log.append(name, kindNote))
+				if n%7 == 0 {
+					log.look(name)
+				}
+				time.Sleep(50 * time.Microsecond) // a pace, not a wait
+			}
+		})
+	}
+	for worker := range 16 {
+		storm.Go(func() {
+			for n := worker; n < clients; n += 16 {
+				passing(w, string(rune('a'+n%rooms)), n)
+			}
+		})
+	}
+	storm.Wait()
+	close(done)
+	sending.Wait()
+	for i, c := range stayers {
+		want := names(sent[i%rooms]...)
+		eventually(t, func() bool { return len(c.seen()) >= len(want) })
+		w.same("seen by one who stayed", c.seen(), want)
+		c.sub.Close()
+	}
+	for r := range rooms {
+		eventually(t, func() bool { return log.watches(string(rune('a'+r))) == 0 })
+	}
+	hub.Close()
+}
+
+// passing comes, perhaps reads something, and goes.
+func passing(w world, log string, n int) {
+	sub := forOne("passing")
+	sub.Spec.Topic = log
+	sub.Group = string(rune('0' + n%3))
+	if n%2 == 0 {
+		sub.Spec.Start = w.log.tail(log)
+	}
+	c := w.subscribe(sub)
+	for range n % 5 {
+		c.moved()
+		w.log.look(log)
+	}
+	c.sub.Close()
+}
+
+// eventually waits for a fact.
+func eventually(t *testing.T, fact func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(time.Minute)
+	for !fact() {
+		if time.Now().After(deadline) {
+			t.Fatal("it hasn't happened within a minute")
+		}
+		time.Sleep(time.Millisecond)
+	}
+}

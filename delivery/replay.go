@@ -1,0 +1,230 @@
+package delivery
+
+import (
+	"errors"
+
+	"parley/eventlog"
+)
+
+// start waits for the topic and begins the replay.
+func (s *Subscriber) start() {
+	select {
+	case <-s.topic.ready:
+	case <-s.ctx.Done():
+		return
+	}
+	if s.topic.err != nil {
+		s.finish(asReset(s.topic.err))
+		return
+	}
+	s.follow()
+}
+
+// follow replays from where the subscriber stands until it is live, or ended.
+func (s *Subscriber) follow() {
+	_, open := s.spec.Readable.Open()
+	for verified := false; ; {
+		if open {
+			v, ok := s.join(verified)
+			if !ok || v.live {
+				return
+			}
+			if len(v.missing) > 0 {
+				if !s.replay(v.missing) {
+					return
+				}
+				verified = false
+				continue
+			}
+		}
+		if !s.readToTail() {
+			return
+		}
+		if _, open = s.spec.Readable.Open(); !open {
+			s.finish(ErrAccessRevoked) // nothing to come may be read
+			return
+		}
+		verified = true
+	}
+}
+
+// join asks the topic to make the subscriber live; false when the subscription has ended.
+func (s *Subscriber) join(verified bool) (verdict, bool) {
+	j := &joining{s: s, verified: verified, done: make(chan verdict, 1)}
+	s.topic.mail.post(letter{join: j})
+	select {
+	case v := <-j.done:
+		return v, true
+	case <-s.ctx.Done():
+		return verdict{}, false
+	}
+}
+
+// readToTail replays the log up to its tail; false means that the subscription has ended.
+func (s *Subscriber) readToTail() bool {
+	for s.ctx.Err() == nil {
+		page, err := s.hub.read(s.ctx, s.topic.name, s.at.Position)
+		if gap, ok := errors.AsType[*eventlog.GapError](err); ok {
+			if !s.crossIf(gap) {
+				return false
+			}
+			continue
+		}
+		if err != nil {
+			s.fail(err)
+			return false
+		}
+		if !s.replay(page.Publications) {
+			return false
+		}
+		if s.at.Position.Offset == page.Tail.Offset {
+			s.moveTo(page.Tail, page.TailSeq) // what a client gave may lack epoch or seq
+			return true
+		}
+	}
+	return false
+}
+
+// fail ends the subscription by an error, unless it is only that it has ended.
+func (s *Subscriber) fail(err error) {
+	if s.ctx.Err() == nil {
+		s.finish(asReset(err))
+	}
+}
+
+// replay gives the subscriber a run of the log, at the reader's pace; false means that the
+// subscription has ended.
+func (s *Subscriber) replay(pubs []eventlog.Publication) bool {
+	for i := range pubs {
+		p := &pubs[i]
+		if s.spec.Filter.Has(p.Kind) && s.spec.Readable.Contains(p.Offset) && !s.show(p, false) {
+			return false
+		}
+		s.moveTo(p.Position, p.Seq)
+		if change, ends := p.Ends(s.spec.Principal); ends && p.Offset >= s.from {
+			s.finish(endOf(change))
+			return false
+		}
+	}
+	return s.ctx.Err() == nil
+}
+
+// moveTo moves the subscriber to a position read from the log.
+func (s *Subscriber) moveTo(position eventlog.Position, seq uint64) {
+	at := logCursor(s.topic.name, position, seq)
+	s.at, s.ours = at, true
+	s.replayed.Store(&at)
+}
+
+// show renders one publication for this subscriber and puts it into its outbox once there is room.
+func (s *Subscriber) show(p *eventlog.Publication, reset bool) bool {
+	e, err := s.rendered(p)
+	if err != nil {
+		return false
+	}
+	e.reset = reset
+	if s.lane.putWithRoom(s.ctx, e) != nil {
+		return false
+	}
+	s.hub.metrics.replayed.Inc()
+	return true
+}
+
+// rendered renders as the group would.
+func (s *Subscriber) rendered(p *eventlog.Publication) (*Event, error) {
+	if !s.alone {
+		e, err := s.hub.renderPublication(s.ctx, s.renderer, true, s.topic.name, p)
+		if !isNotShareable(err) {
+			return e, err
+		}
+		s.alone = true
+	}
+	return s.hub.renderPublication(s.ctx, s.personal, false, s.topic.name, p)
+}
+
+// crossIf crosses a gap in the log, if asking again confirms it.
+func (s *Subscriber) crossIf(gap *eventlog.GapError) bool {
+	gap, err := s.hub.confirm(s.ctx, s.topic.name, s.at.Position, s.ours, gap)
+	if err != nil {
+		s.fail(err)
+		return false
+	}
+	return gap == nil || s.cross(gap)
+}
+
+// cross brings the subscriber over a gap in the log: by a reset shown, by reading the shown
+// publications from elsewhere, or not at all (false). What is in the gap may have ended the viewer's
+// access, so that is judged anew.
+func (s *Subscriber) cross(gap *eventlog.GapError) bool {
+	if !s.authorize() {
+		return false
+	}
+	switch {
+	case s.lane == nil: // a guard only cares for access
+	case s.spec.ShowReset:
+		if !s.showReset(gap) {
+			return false
+		}
+	case gap.Reason == eventlog.Trimmed && s.spec.Backfill != nil:
+		if !s.backfill(gap) {
+			return false
+		}
+	default:
+		s.finish(&ResetError{Reason: gap.Reason, Tail: logCursor(s.topic.name, gap.Tail, gap.TailSeq)})
+		return false
+	}
+	s.moveTo(gap.Tail, gap.TailSeq)
+	return true
+}
+
+func (s *Subscriber) authorize() bool {
+	err := s.hub.retry(s.ctx, forever, "authorizing", func() (err error) {
+		s.spec.Readable, err = s.spec.Authorize(s.ctx)
+		return err
+	})
+	if err != nil {
+		s.fail(err)
+		return false
+	}
+	s.from = latestAccess(s.spec.Readable)
+	return true
+}
+
+// showReset tells of the gap. Meanwhile there is no position to tell: the old one is of a history
+// that the client leaves, the new one is past what it knows.
+func (s *Subscriber) showReset(gap *eventlog.GapError) bool {
+	s.replayed.Store(nil)
+	return s.show(&eventlog.Publication{
+		Position: gap.Tail, Seq: gap.TailSeq, Kind: eventlog.KindReset,
+		Payload: eventlog.Reset{Log: s.topic.name, Reason: gap.Reason},
+	}, true)
+}
+
+// backfill shows what the trimmed log no longer has, up to the tail at which it goes on.
+func (s *Subscriber) backfill(gap *eventlog.GapError) bool {
+	for seq := s.at.Seq; ; {
+		var pubs []eventlog.Publication
+		err := s.hub.retry(s.ctx, forever, "reading messages", func() (err error) {
+			pubs, err = s.spec.Backfill(s.ctx, seq, s.hub.options.PageSize)
+			return err
+		})
+		if err != nil {
+			s.fail(err)
+			return false
+		}
+		before := seq
+		for i := range pubs {
+			p := &pubs[i]
+			if p.Offset > gap.Tail.Offset {
+				return true
+			}
+			if s.spec.Readable.Contains(p.Offset) && !s.show(p, false) {
+				return false
+			}
+			seq = p.Seq
+		}
+		if seq == before {
+			return true
+		}
+	}
+}

@@ -1,0 +1,332 @@
+package transport_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+	"go.uber.org/goleak"
+
+	"parley/delivery"
+	"parley/transport"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// lineWire is a protocol of lines, which has all that a connection asks of one.
+type lineWire struct{}
+
+func (lineWire) Receive(c *transport.Conn, in *bufio.Reader) error {
+	line, err := in.ReadString('\n')
+	switch {
+	case err != nil:
+		return err
+	case line == "bye\n":
+		return io.EOF
+	case line == "nonsense\n":
+		return transport.ReasonBadFrame
+	case line == "fault\n":
+		panic("a secret")
+	case !c.Closing():
+		c.Send([]byte("echo " + line))
+	}
+	return nil
+}
+
+func (lineWire) Framing(string) (delivery.Framing, []byte) { return nil, nil }
+func (lineWire) Position(string, string) []byte            { return nil }
+func (lineWire) Result(string, *graphql.Response) []byte   { return nil }
+func (lineWire) Errors(string, gqlerror.List) []byte       { return nil }
+func (lineWire) Complete(string) []byte                    { return nil }
+func (lineWire) Heartbeat() []byte                         { return []byte("beat\n") }
+func (lineWire) Farewell(reason transport.Reason) []byte   { return []byte("end: " + reason.Text + "\n") }
+
+// peer is the other end of a connection on a pipe.
+type peer struct {
+	t     *testing.T
+	conn  net.Conn
+	lines *bufio.Reader
+}
+
+func connect(t *testing.T, service *transport.Service, link transport.Link) (*transport.Conn, *peer) {
+	t.Helper()
+	near, far := net.Pipe()
+	link.Protocol, link.Socket, link.Wire, link.Context = "lines", near, lineWire{}, t.Context()
+	conn, ok := service.Connect(link)
+	if !ok {
+		t.Fatal("not connected")
+	}
+	return conn, &peer{t, far, bufio.NewReader(far)}
+}
+
+func (p *peer) send(line string) {
+	p.t.Helper()
+	if _, err := io.WriteString(p.conn, line+"\n"); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *peer) want(lines ...string) {
+	p.t.Helper()
+	for _, want := range lines {
+		line, err := p.lines.ReadString('\n')
+		if line != want+"\n" {
+			p.t.Fatalf("got %q, %v, want %q", line, err, want)
+		}
+	}
+}
+
+func (p *peer) wantEnd() {
+	p.t.Helper()
+	if rest, err := io.ReadAll(p.lines); len(rest) > 0 || err != nil {
+		p.t.Fatalf("got %q, %v after the end", rest, err)
+	}
+	_ = p.conn.Close()
+}
+
+const (
+	beat  = 10 * time.Second
+	grace = 3 * time.Second
+)
+
+func newService(options transport.Options) *transport.Service {
+	options.Heartbeat, options.CloseTimeout, options.Log = beat, grace, slog.New(slog.DiscardHandler)
+	return transport.NewService(options)
+}
+
+func TestConn(t *testing.T) {
+	run := func(name string, test func(t *testing.T, service *transport.Service)) {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				service := newService(transport.Options{WriteTimeout: time.Minute})
+				test(t, service)
+				service.Close()
+				if service.Len() != 0 {
+					t.Error("a connection is left")
+				}
+			})
+		})
+	}
+
+	run("greets, echoes, and hangs up", func(t *testing.T, service *transport.Service) {
+		_, p := connect(t, service, transport.Link{Greeting: []byte("hello\n")})
+		p.want("hello")
+		p.send("1")
+		p.want("echo 1")
+		_ = p.conn.Close()
+	})
+	run("reads what came early first", func(t *testing.T, service *transport.Service) {
+		_, p := connect(t, service, transport.Link{Early: []byte("early\nhal")})
+		p.want("echo early")
+		p.send("f")
+		p.want("echo half")
+		_ = p.conn.Close()
+	})
+	run("beats at its interval, the first time earlier", func(t *testing.T, service *transport.Service) {
+		begin := time.Now()
+		_, p := connect(t, service, transport.Link{})
+		p.want("beat")
+		if took := time.Since(begin); took < beat/2 || took > beat {
+			t.Errorf("the first beat came after %v", took)
+		}
+		for range 3 {
+			begin = time.Now()
+			p.want("beat")
+			if took := time.Since(begin); took != beat {
+				t.Errorf("a beat came after %v", took)
+			}
+		}
+		_ = p.conn.Close()
+	})
+	run("cuts who is silent for too long", func(t *testing.T, service *transport.Service) {
+		begin := time.Now()
+		_, p := connect(t, service, transport.Link{Silence: 2 * beat})
+		p.want("beat", "beat", "end: No sign of life")
+		if took := time.Since(begin); took != 2*beat {
+			t.Errorf("cut after %v", took)
+		}
+		p.wantEnd()
+	})
+	run("doesn't cut who gives signs of life", func(t *testing.T, service *transport.Service) {
+		_, p := connect(t, service, transport.Link{Silence: 2 * beat})
+		for range 10 {
+			p.want("beat")
+			p.send("here")
+			p.want("echo here")
+		}
+		_ = p.conn.Close()
+	})
+	run("doesn't call silent who can't have seen the heartbeat yet", func(t *testing.T, service *transport.Service) {
+		_, p := connect(t, service, transport.Link{Silence: beat / 4, Greeting: []byte("hello\n")})
+		time.Sleep(beat) // the greeting waits all the time, so that no beat is sent
+		p.want("hello")
+		p.want("end: No sign of life")
+		p.wantEnd()
+	})
+	run("gives up who doesn't read, without a word", func(t *testing.T, service *transport.Service) {
+		begin := time.Now()
+		conn, p := connect(t, service, transport.Link{Greeting: []byte("hello\n")})
+		<-conn.Context().Done()
+		if took := time.Since(begin); took != time.Minute {
+			t.Errorf("given up after %v", took)
+		}
+		p.wantEnd()
+	})
+	run("closes at an instant", func(t *testing.T, service *transport.Service) {
+		begin := time.Now()
+		conn, p := connect(t, service, transport.Link{})
+		conn.CloseAt(begin.Add(time.Hour), transport.ReasonInitTimeout)
+		conn.CloseAt(begin.Add(time.Second), transport.ReasonExpired)
+		p.want("end: The token has expired")
+		if took := time.Since(begin); took != time.Second {
+			t.Errorf("closed after %v", took)
+		}
+		p.send("bye")
+		p.wantEnd()
+	})
+	run("doesn't close at an instant that was taken back", func(t *testing.T, service *transport.Service) {
+		conn, p := connect(t, service, transport.Link{})
+		conn.CloseAt(time.Now().Add(time.Second), transport.ReasonExpired)
+		conn.CloseAt(time.Time{}, transport.ReasonDone)
+		p.want("beat", "beat")
+		_ = p.conn.Close()
+	})
+	run("closes once, for the first reason", func(t *testing.T, service *transport.Service) {
+		conn, p := connect(t, service, transport.Link{})
+		conn.Close(transport.ReasonDrain)
+		conn.Close(transport.ReasonInternal)
+		p.want("end: " + transport.ReasonDrain.Text)
+		p.send("bye")
+		p.wantEnd()
+	})
+	run("waits a while for the peer's farewell", func(t *testing.T, service *transport.Service) {
+		conn, p := connect(t, service, transport.Link{})
+		conn.Close(transport.ReasonDrain)
+		begin := time.Now()
+		p.want("end: " + transport.ReasonDrain.Text)
+		p.wantEnd()
+		if took := time.Since(begin); took != grace {
+			t.Errorf("waited %v", took)
+		}
+	})
+	run("handles nothing after it began to close", func(t *testing.T, service *transport.Service) {
+		conn, p := connect(t, service, transport.Link{})
+		conn.Close(transport.ReasonDrain)
+		p.want("end: " + transport.ReasonDrain.Text)
+		p.send("1")
+		p.send("bye")
+		p.wantEnd()
+	})
+	run("ends when it understands nothing any more", func(t *testing.T, service *transport.Service) {
+		_, p := connect(t, service, transport.Link{})
+		p.send("nonsense")
+		p.want("end: " + transport.ReasonBadFrame.Text)
+		p.send("bye")
+		p.wantEnd()
+	})
+	run("ends after a fault of ours", func(t *testing.T, service *transport.Service) {
+		_, p := connect(t, service, transport.Link{})
+		p.send("fault")
+		p.want("end: " + transport.ReasonInternal.Text)
+		_ = p.conn.Close()
+	})
+	run("ends after a fault in a goroutine of its own", func(t *testing.T, service *transport.Service) {
+		conn, p := connect(t, service, transport.Link{})
+		conn.Go(func() { panic("a secret") })
+		p.want("end: " + transport.ReasonInternal.Text)
+		_ = p.conn.Close()
+	})
+	run("ends its context, and joins its goroutines", func(t *testing.T, service *transport.Service) {
+		conn, p := connect(t, service, transport.Link{})
+		joined := false
+		conn.Go(func() {
+			<-conn.Context().Done()
+			time.Sleep(time.Second)
+			joined = true
+		})
+		_ = p.conn.Close()
+		service.Close()
+		if !joined {
+			t.Error("not joined")
+		}
+	})
+}
+
+func TestIdentify(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		present := 0
+		service := newService(transport.Options{
+			Expires: func(context.Context) (time.Time, bool) { return begin.Add(time.Minute), true },
+			Connected: func(context.Context) func() {
+				present++
+				return func() { present-- }
+			},
+		})
+		conn, p := connect(t, service, transport.Link{})
+		conn.Identify(conn.Context())
+		if present != 1 {
+			t.Errorf("%d present", present)
+		}
+		for line := ""; line != "end: The token has expired\n"; {
+			line, _ = p.lines.ReadString('\n')
+		}
+		if took := time.Since(begin); took != time.Minute {
+			t.Errorf("expired after %v", took)
+		}
+		p.send("bye")
+		service.Close()
+		if present != 0 {
+			t.Errorf("%d present", present)
+		}
+		_ = p.conn.Close()
+	})
+}
+
+func TestDrainSpreads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := newService(transport.Options{})
+		const count, window = 50, time.Minute
+		var mu sync.Mutex
+		var ends []time.Duration
+		var reading sync.WaitGroup
+		begin := time.Now()
+		for range count {
+			_, p := connect(t, service, transport.Link{})
+			reading.Go(func() {
+				for line := ""; line != "end: "+transport.ReasonDrain.Text+"\n"; {
+					line, _ = p.lines.ReadString('\n')
+				}
+				mu.Lock()
+				ends = append(ends, time.Since(begin))
+				mu.Unlock()
+				p.send("bye")
+				p.wantEnd()
+			})
+		}
+		if err := service.Drain(t.Context(), window); err != nil {
+			t.Error(err)
+		}
+		reading.Wait()
+		slices.Sort(ends)
+		for i, end := range ends {
+			if share := window / count; end < time.Duration(i)*share || end > time.Duration(i+1)*share {
+				t.Errorf("connection %d ended after %v", i, end)
+			}
+		}
+		near, far := net.Pipe()
+		if _, ok := service.Connect(transport.Link{Socket: near, Wire: lineWire{}, Context: t.Context()}); ok {
+			t.Error("connected while draining")
+		}
+		_ = far.Close()
+	})
+}

@@ -1,0 +1,127 @@
+package graphqlws
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"io"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+
+	"parley/delivery"
+	"parley/transport"
+)
+
+// FuzzMessage: no text makes the decoder panic, and what it accepts has what its type needs.
+func FuzzMessage(f *testing.F) {
+	for _, seed := range []string{
+		`{"type":"connection_init","payload":{"a":1}}`, `{"type":"ping"}`, `{"type":"pong","payload":null}`, `{"type":"complete","id":"1"}`,
+		`{"type":"subscribe","id":"1","payload":{"query":"{ a }","variables":{"a":1},"operationName":"A","extensions":{}}}`,
+		`{"type":"subscribe","id":"","payload":[]}`, `[]`, `null`, `{"type":1}`, `{"type":"ping"}x`, `{"id":"1","id":"2","type":"complete"}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		m, err := decode(text)
+		if err != nil {
+			if reason := transport.ReasonBadMessage.Because(err.Error()); len(reason.Text) == 0 || len(reason.Text) > 123 {
+				t.Fatalf("reason %q", reason.Text)
+			}
+			return
+		}
+		switch m.kind {
+		case kindInit, kindPing, kindPong:
+			if m.payload != nil && m.payload[0] != '{' {
+				t.Fatalf("payload %s", m.payload)
+			}
+		case kindSubscribe, kindComplete:
+			if m.id == "" || len(m.id) > maxID || (m.kind == kindSubscribe) != (m.params != nil) {
+				t.Fatalf("got %+v", m)
+			}
+		default:
+			t.Fatalf("accepted %q", m.kind)
+		}
+	})
+}
+
+// FuzzFrame: no bytes make the reader panic, hand over more than the limit or what isn't UTF-8, or
+// read on for ever.
+func FuzzFrame(f *testing.F) {
+	text := []byte{0x81, 0x85, 1, 2, 3, 4, 'a' ^ 1, 'b' ^ 2, 'c' ^ 3, 'd' ^ 4, 'e' ^ 1}
+	f.Add(text)
+	f.Add(append([]byte{0x89, 0x80, 0, 0, 0, 0}, text...))
+	f.Add([]byte{0x01, 0x81, 0, 0, 0, 0, '{', 0x89, 0x80, 0, 0, 0, 0, 0x80, 0x81, 0, 0, 0, 0, '}'})
+	f.Add([]byte{0x81, 0xfe, 0xff, 0xff, 0, 0, 0, 0})
+	f.Add([]byte{0x81, 0xff, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0})
+	f.Add([]byte{0x88, 0x82, 0, 0, 0, 0, 3, 0xe8})
+	f.Add([]byte{0x82, 0x80, 0, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, bytesIn []byte) {
+		const limit = 1000
+		in := bufio.NewReader(bytes.NewReader(bytesIn))
+		for {
+			err := readMessage(in, limit, func(m message) error {
+				switch {
+				case m.op == ws.OpText && (len(m.payload) > limit || !utf8.Valid(m.payload)):
+					t.Fatalf("handed over %q", m.payload)
+				case m.op != ws.OpText && (!m.op.IsControl() || len(m.payload) > 125):
+					t.Fatalf("handed over %v of %d bytes", m.op, len(m.payload))
+				}
+				return nil
+			})
+			if err == nil {
+				continue
+			}
+			_, breach := errors.AsType[transport.Reason](err)
+			if !breach && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Fatalf("got %v", err)
+			}
+			return
+		}
+	})
+}
+
+// FuzzNext: the shared part and the suffix are one frame, whose header tells its length, with the
+// payload and the id as they were.
+func FuzzNext(f *testing.F) {
+	f.Add("1", "x")
+	f.Add("\"\\\u2028<é", "")
+	f.Fuzz(func(t *testing.T, id, value string) {
+		if !utf8.ValidString(id) || !utf8.ValidString(value) {
+			return
+		}
+		payload, err := json.Marshal(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		framing, suffix := (&session{}).Framing(id)
+		bytesOut := append(framing.AppendEvent(nil, &delivery.Event{Payload: payload}), suffix...)
+		header, err := ws.ReadHeader(bytes.NewReader(bytesOut))
+		if err != nil || header.Masked || !header.Fin || header.OpCode != ws.OpText {
+			t.Fatalf("%+v, %v", header, err)
+		}
+		text := bytesOut[ws.HeaderSize(header):]
+		if int64(len(text)) != header.Length {
+			t.Fatalf("%d bytes, header says %d", len(text), header.Length)
+		}
+		var m struct{ Type, ID, Payload string }
+		if err := json.Unmarshal(text, &m); err != nil || m.Type != "next" || m.ID != id || m.Payload != value {
+			t.Fatalf("%s: %+v, %v", text, m, err)
+		}
+	})
+}
+
+func TestHeaders(t *testing.T) {
+	for _, length := range []int{0, 125, 126, 1<<16 - 1, 1 << 16, 1 << 20} {
+		header, err := ws.ReadHeader(bytes.NewReader(appendHeader(nil, ws.OpText, length)))
+		if err != nil || header.Length != int64(length) {
+			t.Errorf("%d became %+v, %v", length, header, err)
+		}
+	}
+	if got := closeFrame(4400, "x"); got[0] != 0x88 || binary.BigEndian.Uint16(got[2:]) != 4400 {
+		t.Errorf("got %x", got)
+	}
+}
