@@ -21,7 +21,10 @@ import (
 )
 
 const (
-	headerTimeout    = 10 * time.Second
+	headerTimeout = 10 * time.Second
+	// requestTimeout bounds a request and its answer, apart from streams: longer than any
+	// operation takes, but no peer holds a connection by sending or reading slowly.
+	requestTimeout   = 45 * time.Second
 	idleTimeout      = 2 * time.Minute
 	drainPatience    = 5 * time.Second
 	readyTimeout     = 2 * time.Second

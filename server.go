@@ -126,6 +126,7 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 		ContentBytes: c.MaxContent, NameChars: c.MaxName, MetadataBytes: c.MaxMetadata,
 		RoomsPerUser: c.MaxRooms, MembersPerRoom: c.MaxMembers,
 	})
+	s.metrics.MustRegister(rooms.Collectors()...)
 	if s.tracker, err = presence.NewTracker(s.store, presence.Options{
 		TTL: c.PresenceTTL, Grace: c.PresenceGrace, Log: log, Registerer: s.metrics,
 	}); err != nil {
@@ -154,7 +155,10 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 		Connected: s.connected, OriginAllowed: identity.origins.Allowed,
 		Log: log, Registerer: s.metrics,
 	})
-	s.main = &http.Server{Addr: c.Addr, Handler: s.routes(s.graphql(schema), identity), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout}
+	s.main = &http.Server{
+		Addr: c.Addr, Handler: s.routes(s.graphql(schema), identity),
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout, IdleTimeout: idleTimeout,
+	}
 	s.admin = &http.Server{Addr: c.AdminAddr, Handler: s.adminRoutes(), ReadHeaderTimeout: headerTimeout}
 	return s, nil
 }

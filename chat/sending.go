@@ -58,6 +58,9 @@ func (s *Service) SendMessage(ctx context.Context, actor User, in SendMessage) (
 	switch {
 	case err != nil:
 		return Message{}, err
+	case o.written != nil && !o.written.Repeat:
+		s.sent.Inc()
+		return *o.written.Message, nil
 	case o.written != nil:
 		return *o.written.Message, nil
 	default:

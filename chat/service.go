@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"parley/eventlog"
 )
 
@@ -21,12 +23,13 @@ type Service struct {
 	store  Store
 	log    eventlog.Log
 	limits Limits
+	sent   prometheus.Counter
 }
 
 // NewService returns a service over a store and the logs it appends to; zero limits take their
 // defaults.
 func NewService(store Store, log eventlog.Log, limits Limits) *Service {
-	return &Service{store: store, log: log, limits: limits.WithDefaults()}
+	return &Service{store: store, log: log, limits: limits.WithDefaults(), sent: newSent()}
 }
 
 // maxTries bounds how often one request decides because what it rested on moved.

@@ -1,6 +1,8 @@
 package delivery_test
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -150,14 +152,41 @@ func TestIntervals(t *testing.T) {
 	})
 	t.Run("nothing is open", func(t *testing.T) {
 		inWorld(t, delivery.Options{}, func(w world) {
-			all := w.log.notes(room, 5)
+			w.log.notes(room, 1)
+			w.log.append(room, kindAccess, begins("bob"))
+			all := w.log.notes(room, 3)
 			sub := forOne("bob")
 			sub.Spec.Readable = eventlog.Intervals{{From: 2, To: 4}}
 			bob := w.subscribe(sub)
-			bob.saw(names(all[1], all[2])...)
+			bob.saw(names(all[0])...)
 			bob.endedBy("revoked")
 		})
 	})
+}
+
+// TestAuthorizedByWhatIsLost: the entry by which a viewer's access began is lost between the
+// authorizing and the replay. What has taken its place isn't shown by that right.
+func TestAuthorizedByWhatIsLost(t *testing.T) {
+	for name, lose := range map[string]func(w world){
+		"and the log is shorter now":  func(w world) { w.log.truncate(room, 2) },
+		"and the log has grown again": func(w world) { w.log.truncate(room, 2); w.log.notes(room, 3) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, delivery.Options{}, func(w world) {
+				all := w.log.notes(room, 2)
+				w.log.append(room, kindAccess, begins("bob"))
+				sub := startingAt(forOne("bob"), from(all[0]))
+				sub.Spec.Readable = eventlog.Intervals{{From: 3}}
+				sub.Spec.Authorize = func(context.Context) (eventlog.Intervals, error) { return nil, errors.New("forbidden") }
+				lose(w)
+				bob := w.subscribe(sub)
+				w.settle()
+				w.log.notes(room, 3)
+				bob.endedBy("forbidden")
+				bob.saw()
+			})
+		})
+	}
 }
 
 // TestEndIsTheEnd: nothing follows the end of access, though the same connection and others of the

@@ -176,7 +176,7 @@ func endAccess(among []*Subscriber, p *eventlog.Publication) {
 		return
 	}
 	for _, s := range among {
-		if change, ends := p.Ends(s.spec.Principal); ends && p.Offset >= s.from {
+		if change, ends := p.Ends(s.spec.Principal); ends {
 			s.finish(endOf(change))
 		}
 	}

@@ -9,6 +9,8 @@ import (
 // healed is a step of reading from the log what hints have lost.
 type healed struct {
 	page eventlog.Page
+	// heard is the number of the last letter with publications when the reading began.
+	heard uint64
 	// done: the page reaches the tail.
 	done bool
 	// lost: the log can't be continued from where the topic stands.
@@ -39,7 +41,6 @@ func (t *topic) heal() {
 		t.again = true
 		return
 	}
-	t.suspects = len(t.held)
 	at := t.at
 	t.healing = t.hub.spawn(func() { t.readOn(at) })
 }
@@ -48,6 +49,7 @@ func (t *topic) heal() {
 func (t *topic) readOn(at eventlog.Position) {
 	t.hub.metrics.heals.Inc()
 	for t.ctx.Err() == nil {
+		heard := t.heard.Load()
 		page, err := t.hub.read(t.ctx, t.name, at)
 		if gap, ok := errors.AsType[*eventlog.GapError](err); ok {
 			gap, err = t.hub.confirm(t.ctx, t.name, at, true, gap)
@@ -67,7 +69,7 @@ func (t *topic) readOn(at eventlog.Position) {
 			at = page.Publications[n-1].Position
 		}
 		done := at.Offset >= page.Tail.Offset || len(page.Publications) == 0
-		t.mail.post(letter{healed: &healed{page: page, done: done}})
+		t.mail.post(letter{healed: &healed{page: page, heard: heard, done: done}})
 		if done {
 			return
 		}
@@ -94,13 +96,13 @@ func (t *topic) takeHealed(h *healed) {
 	if h.lost == nil && !h.done {
 		return
 	}
-	held, suspects, again, waiting := t.held, t.suspects, t.again, t.waiting
-	t.healing, t.again, t.held, t.suspects, t.waiting = false, false, nil, 0, map[*Subscriber]*joining{}
+	held, again, waiting := t.held, t.again, t.waiting
+	t.healing, t.again, t.held, t.waiting = false, false, nil, map[*Subscriber]*joining{}
 	if h.lost != nil {
 		t.restart(h.lost, waiting)
 		return
 	}
-	t.takeHeld(held, suspects)
+	t.takeHeld(held, h.heard)
 	t.fanOut()
 	if again {
 		t.heal()

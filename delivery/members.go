@@ -61,7 +61,7 @@ func give(receivers []*Subscriber, events []*Event) (deliveries int) {
 	}
 	var flushes []*Lane
 	for _, s := range receivers {
-		if s.put(events) {
+		if s.lane.Put(events...) {
 			flushes = append(flushes, s.lane)
 		}
 	}

@@ -9,20 +9,26 @@ import (
 // maxRecent bounds the publications remembered for those who join a moment late.
 const maxRecent = 128
 
+// heldHint is a publication that came while healing, in the letter of that number.
+type heldHint struct {
+	eventlog.Publication
+	number uint64
+}
+
 // take accepts what follows, drops what is known, and heals what doesn't fit.
-func (t *topic) take(pubs []eventlog.Publication) {
+func (t *topic) take(pubs []eventlog.Publication, number uint64) {
 	for i := range pubs {
 		p := &pubs[i]
 		switch {
 		case !t.placed:
 			t.missed = true
 		case t.healing:
-			t.hold(*p)
+			t.hold(heldHint{*p, number})
 		case p.Follows(t.at):
 			t.accept(*p)
 		case t.knows(p):
 		default:
-			t.hold(*p)
+			t.hold(heldHint{*p, number})
 			t.heal()
 		}
 	}
@@ -57,7 +63,7 @@ func indexOf(pubs []eventlog.Publication, offset uint64) (int, bool) {
 }
 
 // hold keeps what comes while healing; what there is no room for has to be read from the log.
-func (t *topic) hold(p eventlog.Publication) {
+func (t *topic) hold(p heldHint) {
 	if len(t.held) < t.hub.options.MaxPending {
 		t.held = append(t.held, p)
 	} else {
@@ -65,15 +71,14 @@ func (t *topic) hold(p eventlog.Publication) {
 	}
 }
 
-// takeHeld goes through what came while healing. The suspects came before the log was read and found
-// to agree with the topic: those that don't follow are old, or of a history that is no more.
-func (t *topic) takeHeld(held []eventlog.Publication, suspects int) {
-	for i := range held[:suspects] {
-		if held[i].Follows(t.at) {
-			t.accept(held[i])
+// takeHeld goes through what came while healing. Of what had been heard by the time the log was read
+// there is nothing to take: either it was read, or it is of a history that is no more.
+func (t *topic) takeHeld(held []heldHint, heard uint64) {
+	for i := range held {
+		if p := &held[i]; p.number > heard {
+			t.take([]eventlog.Publication{p.Publication}, p.number)
 		}
 	}
-	t.take(held[suspects:])
 }
 
 // remember keeps what was handed out. Parts of recent are lent (since), so it is never changed in

@@ -211,7 +211,7 @@ func TestHighWater(t *testing.T) {
 		d.takes("00000000000000000999")
 	})
 	t.Run("what a closed lane had put doesn't count", func(t *testing.T) {
-		d := newDesk(t, 10)
+		d := newDesk(t, 20)
 		for n := range uint64(1000) {
 			l := d.NewLane(plain{}, []byte("suffix"))
 			d.put(l, event(n+1, "12345"), stateEvent("x", "12345"))

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"errors"
+	"slices"
 
 	"parley/eventlog"
 )
@@ -22,9 +23,8 @@ func (s *Subscriber) start() {
 
 // follow replays from where the subscriber stands until it is live, or ended.
 func (s *Subscriber) follow() {
-	_, open := s.spec.Readable.Open()
 	for verified := false; ; {
-		if open {
+		if s.readsOn() {
 			v, ok := s.join(verified)
 			if !ok || v.live {
 				return
@@ -37,15 +37,27 @@ func (s *Subscriber) follow() {
 				continue
 			}
 		}
-		if !s.readToTail() {
-			return
-		}
-		if _, open = s.spec.Readable.Open(); !open {
-			s.finish(ErrAccessRevoked) // nothing to come may be read
+		if !s.readToTail() || !s.mayReadOn() {
 			return
 		}
 		verified = true
 	}
+}
+
+// readsOn reports whether everything that comes after the subscriber's position may be read.
+func (s *Subscriber) readsOn() bool {
+	_, open := s.spec.Readable.Open()
+	return open && s.at.Position.Offset >= s.from
+}
+
+// mayReadOn is asked at the log's tail; false means that the subscription has ended.
+func (s *Subscriber) mayReadOn() bool {
+	if _, open := s.spec.Readable.Open(); !open {
+		s.finish(ErrAccessRevoked) // nothing to come may be read
+		return false
+	}
+	// The entry by which access began, if it is beyond the tail, is lost.
+	return s.readsOn() || s.authorize()
 }
 
 // join asks the topic to make the subscriber live; false when the subscription has ended.
@@ -97,6 +109,9 @@ func (s *Subscriber) fail(err error) {
 func (s *Subscriber) replay(pubs []eventlog.Publication) bool {
 	for i := range pubs {
 		p := &pubs[i]
+		if p.Offset == s.from && !beginsAccess(p, s.spec.Principal) && !s.authorize() {
+			return false
+		}
 		if s.spec.Filter.Has(p.Kind) && s.spec.Readable.Contains(p.Offset) && !s.show(p, false) {
 			return false
 		}
@@ -107,6 +122,12 @@ func (s *Subscriber) replay(pubs []eventlog.Publication) bool {
 		}
 	}
 	return s.ctx.Err() == nil
+}
+
+// beginsAccess reports whether a publication is the one by which a principal's access begins. An
+// interval that begins elsewhere was read from a history that is no more.
+func beginsAccess(p *eventlog.Publication, principal string) bool {
+	return slices.Contains(p.Access, eventlog.AccessChange{Principal: principal, Change: eventlog.AccessBegins})
 }
 
 // moveTo moves the subscriber to a position read from the log.

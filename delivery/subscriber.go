@@ -207,15 +207,6 @@ func (s *Subscriber) groupKey() groupKey {
 	return groupKey{key: s.key, filter: s.spec.Filter}
 }
 
-// put gives rendered events to the lane, but for those of a log that are older than the viewer's
-// access.
-func (s *Subscriber) put(events []*Event) (kick bool) {
-	for s.topic != nil && len(events) > 0 && events[0].Offset < s.from {
-		events = events[1:]
-	}
-	return s.lane.Put(events...)
-}
-
 // nowLive is told by the group that the subscriber has joined it.
 func (s *Subscriber) nowLive() {
 	if f := s.whenLive; f != nil {

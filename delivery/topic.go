@@ -22,8 +22,9 @@ type topic struct {
 	err   error
 
 	mail    mailbox[letter]
-	pending atomic.Int64 // publications waiting in mail
-	looking atomic.Bool  // a look waits in mail
+	pending atomic.Int64  // publications waiting in mail
+	heard   atomic.Uint64 // counts the letters with publications left in mail
+	looking atomic.Bool   // a look waits in mail
 
 	// From here on the mailbox's own.
 	groups map[groupKey]*group
@@ -35,16 +36,16 @@ type topic struct {
 	run    []eventlog.Publication // accepted, not yet handed to the groups
 	recent []eventlog.Publication // the last ones handed out, contiguous up to at; never changed in place
 
-	healing  bool
-	again    bool                     // word came while healing that only another reading can follow up
-	held     []eventlog.Publication   // came while healing
-	suspects int                      // how many of held came before the reading began
-	waiting  map[*Subscriber]*joining // want to join, and wait for the healing's end
+	healing bool
+	again   bool                     // word came while healing that only another reading can follow up
+	held    []heldHint               // came while healing
+	waiting map[*Subscriber]*joining // want to join, and wait for the healing's end
 }
 
-// letter is what a topic's mailbox handles; exactly one part is set.
+// letter is what a topic's mailbox handles; exactly one part is set, number apart.
 type letter struct {
 	published []eventlog.Publication
+	number    uint64 // of those with publications
 	look      bool
 	join      *joining
 	leave     *Subscriber
@@ -89,7 +90,9 @@ func (t *topic) Published(pubs []eventlog.Publication) {
 		t.Look()
 		return
 	}
-	t.mail.post(letter{published: pubs})
+	number := t.heard.Load() + 1 // called one at a time
+	t.mail.post(letter{published: pubs, number: number})
+	t.heard.Store(number)
 }
 
 // Look takes word that hints may be missing (eventlog.Watcher).
@@ -105,7 +108,7 @@ func (t *topic) handle(letters []letter) {
 		switch {
 		case l.published != nil:
 			t.pending.Add(-int64(len(l.published)))
-			t.take(l.published)
+			t.take(l.published, l.number)
 		case l.look:
 			t.looking.Store(false)
 			t.look()

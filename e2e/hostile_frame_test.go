@@ -23,14 +23,18 @@ func TestHostileFrames(t *testing.T) {
 	ada := person(t, node, "ada")
 	before := settled(t, node)
 	seen := newTable("case", "end")
-	for _, c := range badFrames(initWith(ada.Token)) {
+	cases := badFrames(initWith(ada.Token))
+	ends := make([]string, len(cases))
+	crowd(len(cases), func(i int) {
 		conn, in := rawSocket(t, node)
-		_, _ = conn.Write(c.bytes) // the server may have closed before all is sent
-		got := endOf(in)
+		_, _ = conn.Write(cases[i].bytes) // the server may have closed before all is sent
+		ends[i] = endOf(in)
 		_ = conn.Close()
-		seen.row(c.name, got)
-		if got != c.want {
-			t.Errorf("%s: %q instead of %q", c.name, got, c.want)
+	})
+	for i, c := range cases {
+		seen.row(c.name, ends[i])
+		if ends[i] != c.want {
+			t.Errorf("%s: %q instead of %q", c.name, ends[i], c.want)
 		}
 	}
 	t.Log(seen)
@@ -111,8 +115,7 @@ func rawSocket(t testing.TB, node *parleytest.Node) (*net.TCPConn, *bufio.Reader
 	t.Helper()
 	conn := dialRaw(t, node)
 	in := bufio.NewReader(conn)
-	fmt.Fprintf(conn, "GET /graphql HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
-		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n")
+	_, _ = io.WriteString(conn, upgradeRequest) // that it failed shows when reading
 	response, err := http.ReadResponse(in, nil)
 	if err != nil || response.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("the handshake failed: %v, %v", response, err)

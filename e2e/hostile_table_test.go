@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"text/tabwriter"
 
@@ -109,20 +110,20 @@ func runCases(t *testing.T, node *parleytest.Node, cases []hostileCase) {
 	for _, r := range routes {
 		columns = append(columns, r.name)
 	}
-	seen, requests := newTable(columns...), 0
-	for _, c := range cases {
-		cells := []string{c.name}
-		for i, r := range routes {
-			if c.want[i] == "" {
-				cells = append(cells, "–")
-				continue
-			}
-			cells = append(cells, c.run(t, node, r, c.want[i]))
-			requests += len(c.attempts)
+	cells := make([]string, len(cases)*len(routes))
+	var requests atomic.Int64
+	crowd(len(cells), func(i int) {
+		c, r := cases[i/len(routes)], i%len(routes)
+		if cells[i] = "–"; c.want[r] != "" {
+			cells[i] = c.run(t, node, routes[r], c.want[r])
+			requests.Add(int64(len(c.attempts)))
 		}
-		seen.row(cells...)
+	})
+	seen := newTable(columns...)
+	for i, row := range slices.Collect(slices.Chunk(cells, len(routes))) {
+		seen.row(append([]string{cases[i].name}, row...)...)
 	}
-	t.Logf("%d cases, %d requests%s", len(cases), requests, seen)
+	t.Logf("%d cases, %d requests%s", len(cases), requests.Load(), seen)
 }
 
 // run makes the attempts by one route, and returns the words seen.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -189,6 +190,10 @@ func initWith(token string) string {
 type socket struct {
 	*websocket.Conn
 	ctx context.Context
+	// positions are the cursors told by pings, by operation.
+	positions map[string]string
+	// heard waits to be returned by next.
+	heard []message
 }
 
 // dialSocket opens a WebSocket. Header is that of the handshake.
@@ -202,7 +207,7 @@ func dialSocket(ctx context.Context, n *parleytest.Node, path string, header htt
 		return nil, err
 	}
 	conn.SetReadLimit(1 << 22)
-	return &socket{conn, ctx}, nil
+	return &socket{Conn: conn, ctx: ctx, positions: map[string]string{}}, nil
 }
 
 // say sends a text message, whatever it is. That it can't be sent shows when listening.
@@ -217,19 +222,44 @@ type message struct {
 
 // next returns the next message other than ping, or the word for the socket's end.
 func (s *socket) next() (m message, end string) {
-	for {
-		_, text, err := s.Read(s.ctx)
-		if err != nil {
-			return m, wordForEnd(err)
-		}
-		m = message{}
-		if err := json.Unmarshal(text, &m); err != nil {
-			return m, "not JSON"
-		}
-		if m.Type != "ping" {
-			return m, ""
+	for len(s.heard) == 0 {
+		if end := s.read(); end != "" {
+			return m, end
 		}
 	}
+	m, s.heard = s.heard[0], s.heard[1:]
+	return m, ""
+}
+
+// read reads one message; the word for the end, if it is that.
+func (s *socket) read() (end string) {
+	_, text, err := s.Read(s.ctx)
+	if err != nil {
+		return wordForEnd(err)
+	}
+	var m message
+	if err := json.Unmarshal(text, &m); err != nil {
+		return "not JSON"
+	}
+	if m.Type != "ping" {
+		s.heard = append(s.heard, m)
+		return ""
+	}
+	var told struct{ Cursors map[string]string }
+	if m.Payload != nil && json.Unmarshal(m.Payload, &told) != nil {
+		return "a ping that isn't understood"
+	}
+	maps.Copy(s.positions, told.Cursors)
+	return ""
+}
+
+// until reads on until so many operations have told where they stand; the word for the end, if
+// that comes first.
+func (s *socket) until(positions int) (end string) {
+	for end == "" && len(s.positions) < positions {
+		end = s.read()
+	}
+	return end
 }
 
 // hear waits for a message of a type; the word for what came instead.

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"sync"
 	"testing"
 
 	"parley/e2e/parleytest"
@@ -39,7 +40,9 @@ func TestStockClients(t *testing.T) {
 func sendThroughDeaths(t *testing.T, node *parleytest.Node, c *parleytest.Client, room string, seen *reader) *ledger {
 	n, deaths := parleytest.Scale(300, 2000), parleytest.Scale(2, 5)
 	sent := make(chan *ledger, 1)
-	go func() { sent <- sendAll(t, []*parleytest.Client{c}, room, n) }()
+	var sending sync.WaitGroup
+	t.Cleanup(sending.Wait)
+	sending.Go(func() { sent <- sendAll(t, []*parleytest.Client{c}, room, n) })
 	for death := 1; death <= deaths; death++ {
 		parleytest.Eventually(t, "more messages are seen", func() bool { return seen.count() >= death*n/(deaths+1) })
 		node.Kill()

@@ -10,7 +10,6 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"parley/delivery"
-	"parley/eventlog"
 	"parley/render"
 )
 
@@ -200,12 +199,13 @@ func (o *operation) answer(frame []byte) {
 
 // follow tells where the subscription starts and has the hub serve it.
 func (o *operation) follow(opened *render.Opened) {
-	c, start := o.conn, opened.Spec.Start
+	c := o.conn
 	if opened.Spec.State == nil {
-		o.tellStart(start)
+		o.tellStart(&opened.Spec)
 	}
 	subscriber, err := c.service.options.Hub.Subscribe(delivery.Subscription{
-		Spec: opened.Spec, Group: opened.Group, Renderer: opened.Renderer, Lane: o.lane, Done: o.ended,
+		Spec: opened.Spec, Group: opened.Group, Renderer: opened.Renderer, Personal: opened.Personal,
+		Lane: o.lane, Done: o.ended,
 	})
 	if err != nil {
 		o.answer(c.link.Wire.Errors(o.id, errorList(CodeUnavailable, "this node is about to stop, please try again")))
@@ -221,7 +221,8 @@ func (o *operation) follow(opened *render.Opened) {
 }
 
 // tellStart tells from where the subscription goes on, before anything else of it.
-func (o *operation) tellStart(start eventlog.Cursor) {
+func (o *operation) tellStart(spec *delivery.Spec) {
+	start := spec.Start
 	frame := o.conn.link.Wire.Position(o.id, start.String())
 	if start.Position.Offset == 0 {
 		o.lane.Control(frame) // it advances nothing

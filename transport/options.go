@@ -55,8 +55,9 @@ type Options struct {
 	Authenticate func(ctx context.Context, initPayload map[string]any) (context.Context, error)
 	// Expires tells when the right to the connection ends, if ever. nil means never.
 	Expires func(ctx context.Context) (at time.Time, ok bool)
-	// Connected is told of every connection once its viewer is known; what it returns is called
-	// when the connection has ended, and may be nil. nil means that nobody cares.
+	// Connected is told of every connection once its viewer is known, and should return soon, for
+	// the client waits. What it returns is called when the connection has ended, and may be nil.
+	// nil means that nobody cares.
 	Connected func(ctx context.Context) (release func())
 	// OriginAllowed decides whether a WebSocket may be opened from the page named by the Origin
 	// header. nil allows the server's own origin, and requests without that header.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -55,6 +56,9 @@ func (s *Service) readBody(w http.ResponseWriter, r *http.Request) (*graphql.Raw
 	if tooBig, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, &Refusal{Status: http.StatusRequestEntityTooLarge, Code: CodeLimitExceeded,
 			Message: fmt.Sprintf("the body is larger than %d bytes", tooBig.Limit)}
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, &Refusal{Status: http.StatusRequestTimeout, Code: CodeBadInput, Message: "the body came too slowly"}
 	}
 	if err != nil {
 		return nil, badRequest(errors.New("the body couldn't be read"))

@@ -61,7 +61,7 @@ func (c *Conn) writeWaiting() error {
 		bytes, more := c.outbox.Take((*pooled)[:0], maxWrite)
 		*pooled = bytes
 		if !more {
-			return nil
+			return c.unlimitWrite()
 		}
 		if err := c.write(bytes); err != nil {
 			return err
@@ -86,6 +86,16 @@ func (c *Conn) limitWrite() error {
 		by = c.closeBy
 	}
 	return c.link.Socket.SetWriteDeadline(by)
+}
+
+// unlimitWrite takes the deadline back: tls.Conn writes while it reads, too.
+func (c *Conn) unlimitWrite() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing {
+		return nil
+	}
+	return c.link.Socket.SetWriteDeadline(time.Time{})
 }
 
 // sayFarewell writes what operations have left to say, and the last frame. It reports whether the

@@ -9,7 +9,8 @@ import { ask, leave, settings, tell } from "./script.mjs";
 const endpoint = `${settings.url}/graphql`;
 const authorization = `Bearer ${settings.token}`;
 const room = settings.room;
-const send = 'mutation ($room: ID!) { sendMessage(input: {roomId: $room, content: "Hi"}) { message { content } } }';
+const send =
+  'mutation ($room: ID!) { sendMessage(input: {roomId: $room, content: "Hi"}) { message { content } } }';
 const messageAdded =
   "subscription ($room: ID!, $after: Cursor) { messageAdded(roomId: $room, after: $after) { id seq content } }";
 
@@ -45,9 +46,9 @@ function overSSE() {
   });
 }
 
-/** Whether the client learns where it begins; one of graphql-sse has to say it. */
-const overPings = settings.client === "graphql-ws";
-const client = overPings ? overWS() : overSSE();
+/** Whether the client learns by pings where it begins; one of graphql-sse has to say it. */
+const byPings = settings.client === "graphql-ws";
+const client = byPings ? overWS() : overSSE();
 await answers();
 await follow();
 client.dispose();
@@ -95,7 +96,7 @@ async function here() {
 
 /** Tells all messages from now on, until the test has enough. */
 async function follow() {
-  const variables = overPings ? { room } : { room, after: await here() };
+  const variables = byPings ? { room } : { room, after: await here() };
   const position = new Promise((resolve) => {
     positionTold = resolve;
   });
@@ -109,6 +110,6 @@ async function follow() {
       complete: () => {},
     },
   );
-  if (overPings) await position;
+  if (byPings) await position;
   await ask("follow");
 }

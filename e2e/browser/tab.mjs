@@ -2,7 +2,7 @@
 import { EventEmitter, once } from "node:events";
 
 /** How long to wait for a fact, in milliseconds. */
-export const patience = 15_000;
+export const patience = 30_000;
 
 export class Tab {
   /** Addresses of all that the tab asked for, sockets included. */
@@ -45,7 +45,9 @@ export class Tab {
 
   /** What was asked for over sockets: once for each subscription and each reconnection. */
   get requests() {
-    return this.#frames.filter((frame) => frame.sent && frame.type === "subscribe").map((frame) => frame.payload);
+    return this.#frames
+      .filter((frame) => frame.sent && frame.type === "subscribe")
+      .map((frame) => frame.payload);
   }
 
   get signInBox() {

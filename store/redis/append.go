@@ -76,7 +76,8 @@ func (s *Store) append(ctx context.Context, request appendRequest, body string) 
 	e := entityOf(request.Room)
 	keys := append(e.owns("room", "log", "members", "active", "messages", "deleted", "receipts",
 		"receipt-versions", "once-even", "once-odd"), e.keys("public", "bucket", "recent")...)
-	return s.run(ctx, appendScript, keys, encode(request), body)
+	actor := actorOf(&chat.User{ID: request.Actor.ID, Name: request.Actor.Name})
+	return s.run(ctx, appendScript, keys, encode(request), body, actor)
 }
 
 // requestOf says in the script's words what to append.

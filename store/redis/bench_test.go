@@ -74,3 +74,13 @@ func sending(room string, by chat.User, content string) chat.Append {
 		Message: &chat.NewMessage{Salt: chat.NewSalt(), Type: chat.Text, Content: content},
 	}
 }
+
+// BenchmarkSweep sweeps a store in which nothing is due.
+func BenchmarkSweep(b *testing.B) {
+	store := open(b, redistest.Start(b), redis.Options{})
+	for range b.N {
+		if _, err := store.Sweep(b.Context(), 0); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

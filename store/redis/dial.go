@@ -34,6 +34,7 @@ func clientOptions(url string) (*goredis.Options, error) {
 	o.ContextTimeoutEnabled = true
 	o.MaxRetries = -1
 	o.DialerRetries = 1
+	o.PipelinePoolSize = -1 // pipelines are few and small: they need no connections of their own
 	o.Protocol = 2
 	o.DisableIdentity = true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}

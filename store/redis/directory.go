@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	goredis "github.com/redis/go-redis/v9"
-
 	"parley/chat"
 )
 
@@ -66,26 +64,21 @@ func (s *Store) publicKeys(ctx context.Context, search, after string, limit int)
 // listed reads rooms by their public keys, in that order, leaving out those that have another key
 // by now.
 func (s *Store) listed(ctx context.Context, keys []string) ([]chat.Room, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	pipe := s.client.Pipeline()
-	cmds := make([]*goredis.MapStringStringCmd, len(keys))
+	calls := make([]call, len(keys))
 	for i, key := range keys {
-		cmds[i] = pipe.HGetAll(ctx, entityOf(roomOfPublicKey(key)).own("room"))
+		calls[i].keys = entityOf(roomOfPublicKey(key)).owns("room")
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, fault(ctx, "public rooms", err)
+	answers, err := s.runAll(ctx, roomScript, calls)
+	if err != nil {
+		return nil, err
 	}
 	var rooms []chat.Room
 	for i, key := range keys {
-		var flat answer
-		for field, value := range cmds[i].Val() {
-			flat = append(flat, field, value)
-		}
-		if len(flat) == 0 {
+		found := answers[i].list(1)
+		if len(found) == 0 {
 			continue
 		}
-		room, err := decodeRoom(roomOfPublicKey(key), flat)
+		room, err := decodeRoom(roomOfPublicKey(key), found)
 		if err != nil {
 			return nil, err
 		}

@@ -40,36 +40,26 @@ func publicKey(id string, settings chat.RoomSettings) string {
 	return (&chat.Room{ID: id, RoomSettings: settings}).PublicKey()
 }
 
-// decodeRoom reads a room's hash, as HGETALL answers it in a script.
-func decodeRoom(id string, flat answer) (chat.Room, error) {
-	at := make(map[string]int, len(flat)/2)
-	for i := 0; i+1 < len(flat); i += 2 {
-		at[flat.text(i)] = i + 1
-	}
-	number := func(field string) uint64 {
-		if i, found := at[field]; found {
-			return flat.number(i)
-		}
-		return 0
-	}
+// decodeRoom reads a room, as describe in lua/lib/room.lua tells it.
+func decodeRoom(id string, a answer) (chat.Room, error) {
 	var settings settingsRecord
-	if err := json.Unmarshal([]byte(flat.text(at["settings"])), &settings); err != nil {
+	if err := json.Unmarshal([]byte(a.text(1)), &settings); err != nil {
 		return chat.Room{}, fmt.Errorf("redis: the settings of %s: %w", id, err)
 	}
 	return chat.Room{
 		ID:            id,
-		Type:          chat.RoomType(flat.text(at["type"])),
+		Type:          chat.RoomType(a.text(0)),
 		RoomSettings:  settings.settings(),
-		Version:       number("version"),
-		CreatedAt:     timeOf(int64(number("created"))),
-		UpdatedAt:     timeOf(int64(number("updated"))),
-		LastMessageAt: optionalTime(int64(number("lastMessage"))),
-		ArchivedAt:    optionalTime(int64(number("archived"))),
-		MemberCount:   int(number("members")),
-		OwnerCount:    int(number("owners")),
-		LastSeq:       number("seq"),
+		CreatedAt:     timeOf(int64(a.number(2))),
+		UpdatedAt:     timeOf(int64(a.number(3))),
+		ArchivedAt:    optionalTime(int64(a.number(4))),
+		LastMessageAt: optionalTime(int64(a.number(5))),
+		Version:       a.number(6),
+		MemberCount:   int(a.number(7)),
+		OwnerCount:    int(a.number(8)),
+		LastSeq:       a.number(9),
 		Tail: eventlog.Position{
-			Epoch: uint32(number("epoch")), Offset: number("offset"), Check: uint32(number("check")),
+			Epoch: uint32(a.number(10)), Offset: a.number(11), Check: uint32(a.number(12)),
 		},
 	}, nil
 }
@@ -108,7 +98,7 @@ func (s *Store) CreateRoom(ctx context.Context, room chat.NewRoom) (chat.Room, e
 	got, err := s.run(ctx, createScript, keys, encode(createRequest{
 		Room: room.ID, Type: room.Type, Epoch: mark(), Channel: e.channel(), Publish: s.publish,
 		Joining: joining, PublicKey: publicKey(room.ID, room.Settings), Keep: s.keep,
-	}), encode(settingsOf(room.Settings)))
+	}), encode(settingsOf(room.Settings)), actorOf(room.Owner))
 	if err != nil {
 		return chat.Room{}, forChat(err)
 	}
@@ -116,6 +106,14 @@ func (s *Store) CreateRoom(ctx context.Context, room chat.NewRoom) (chat.Room, e
 		return chat.Room{}, chat.Errorf(chat.Conflict, "there is a room with this id already")
 	}
 	return decodeRoom(room.ID, got.list(1))
+}
+
+// actorOf is what an entry says of who did it.
+func actorOf(u *chat.User) string {
+	if u == nil || u.ID == "" {
+		return ""
+	}
+	return encode(userRecord{ID: u.ID, Name: u.Name})
 }
 
 // joiningWith lists who joins a new room, the owner first.

@@ -32,12 +32,13 @@ var (
 	recordScript     = writing("record")
 
 	readScript        = reading("read", "room", "member", "log")
-	viewScript        = reading("view", "member")
+	viewScript        = reading("view", "room", "member")
 	messagesScript    = reading("messages", "room", "member")
 	membersScript     = reading("members", "member")
 	unreadScript      = reading("unread")
-	membershipsScript = reading("memberships", "member")
+	membershipsScript = reading("memberships", "room", "member")
 	publicScript      = reading("public")
+	roomScript        = reading("room", "room")
 
 	renewScript      = writing("renew", "clock")
 	releaseScript    = writing("release", "clock")
@@ -122,9 +123,10 @@ func (s *Store) runAll(ctx context.Context, sc *script, calls []call) ([]answer,
 	start := time.Now()
 	answers, err := s.pipeline(ctx, sc, calls)
 	if err != nil && goredis.HasErrorPrefix(err, "NOSCRIPT") {
-		if err = sc.lua.Load(ctx, s.client).Err(); err == nil {
-			answers, err = s.pipeline(ctx, sc, calls)
-		}
+		err = sc.lua.Load(ctx, s.client).Err()
+	}
+	if answers == nil && ctx.Err() == nil && (err == nil || !isReply(err)) {
+		answers, err = s.pipeline(ctx, sc, calls)
 	}
 	s.metrics.observe(sc, time.Since(start))
 	if err != nil {

@@ -67,7 +67,9 @@ func (s *Store) chores(ctx context.Context, grace time.Duration) (chores []chore
 
 // choresIn lists what is due in a bucket: the users with devices of lapsed instances, those whose
 // grace is over, and the rooms with expired typing. full says that there may be more.
-func (s *Store) choresIn(ctx context.Context, b *bucket, lapsed []string, due answer, grace time.Duration) (chores []chore, full bool, err error) {
+func (s *Store) choresIn(
+	ctx context.Context, b *bucket, lapsed []string, due answer, grace time.Duration,
+) (chores []chore, full bool, err error) {
 	for _, instance := range lapsed {
 		users, err := s.usersOf(ctx, b, instance)
 		if err != nil {

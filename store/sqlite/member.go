@@ -119,7 +119,9 @@ func (c *conn) members(ctx context.Context, id, after string, limit int) (page c
 		m, err := s.decoded(r.ID)
 		page.Members = append(page.Members, *m)
 		return err
-	}, `SELECT `+memberColumns+` FROM member WHERE room = ? AND active AND user > ? ORDER BY user LIMIT ?`,
+	}, // The index, because those who left may be many.
+		`SELECT `+memberColumns+` FROM member INDEXED BY member_active
+		WHERE room = ? AND active AND user > ? ORDER BY user LIMIT ?`,
 		r.no, after, limit+1)
 	if len(page.Members) > limit {
 		page.Members, page.HasMore = page.Members[:limit], true

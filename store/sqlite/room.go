@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"parley/chat"
@@ -72,6 +73,7 @@ func (t *tx) createRoom(ctx context.Context, n chat.NewRoom) (chat.Room, error) 
 		Tail: eventlog.Position{Epoch: newMark()},
 	}}
 	r.first = 1
+	r.Metadata = slices.Clone(r.Metadata)
 	if err := t.insertRoom(ctx, r); err != nil {
 		return chat.Room{}, err
 	}

@@ -35,7 +35,8 @@ func (t *tx) sweepTyping(ctx context.Context, _ time.Duration) (int, error) {
 	return len(rooms), err
 }
 
-// sweepDevices removes devices of instances whose lease has lapsed.
+// sweepDevices removes devices of instances whose lease has lapsed. (CROSS JOIN, because it looks at
+// the few leases first.)
 func (t *tx) sweepDevices(ctx context.Context, grace time.Duration) (int, error) {
 	var lapsed []device
 	err := t.each(ctx, func(r row) error {
@@ -43,7 +44,7 @@ func (t *tx) sweepDevices(ctx context.Context, grace time.Duration) (int, error)
 		err := r.Scan(&d.user, &d.instance, &d.id)
 		lapsed = append(lapsed, d)
 		return err
-	}, `SELECT user, instance, device FROM lease JOIN device USING (instance) WHERE expires_at <= ? LIMIT ?`,
+	}, `SELECT user, instance, device FROM lease CROSS JOIN device USING (instance) WHERE expires_at <= ? LIMIT ?`,
 		t.at.UnixMilli(), sweepSize)
 	for i := 0; err == nil && i < len(lapsed); i++ {
 		err = t.disconnect(ctx, lapsed[i], grace)

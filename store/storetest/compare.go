@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"reflect"
 	"time"
@@ -50,6 +51,13 @@ func verdict(err error) string {
 	return string(chat.CodeOf(err))
 }
 
+// interrupted reports whether a call ended because its time was up: by its context's error, or by the
+// engine's own where that noticed first.
+func interrupted(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, eventlog.ErrUnavailable)
+}
+
 const (
 	moved       = "moved"
 	unavailable = "unavailable"
@@ -67,6 +75,9 @@ func (r rig) refused(what string, err error, want string) {
 		r.Fatalf("%s: %s (%v), want %s", what, got, err, want)
 	}
 }
+
+// skew is how far the store's clock may be from the test's.
+const skew = 100 * time.Millisecond
 
 // isStoreTime reports whether a time is as stores tell them: UTC, in whole milliseconds.
 func isStoreTime(at time.Time) bool {

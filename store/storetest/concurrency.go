@@ -91,24 +91,9 @@ func concurrentAppends(r rig) {
 func concurrentPages(r rig) {
 	ada := person("ada")
 	room := r.group(ada)
-	n := scaled(200, 3000)
-	var writer sync.WaitGroup
-	written := make(chan struct{})
-	writer.Go(func() {
-		defer close(written)
-		for i := range n {
-			if _, err := r.Append(r.Context(), sending(room, ada, fmt.Sprint(i))); err != nil {
-				r.Errorf("Append: %v", err)
-			}
-		}
-	})
-	defer writer.Wait()
-	for done := false; !done; {
-		select {
-		case <-written:
-			done = true
-		default:
-		}
+	stop := meanwhile(1, func(_, round int) { r.appends(sending(room, ada, fmt.Sprint(round))) })
+	defer stop()
+	for range scaled(200, 3000) {
 		page := r.messages(chat.MessageQuery{RoomID: room, Limit: 10, FromEnd: true, Readable: eventlog.Everything()})
 		seq := page.Room.LastSeq
 		if page.Room.Tail.Offset != seq+1 || len(page.Messages) != int(min(seq, 10)) {
@@ -134,24 +119,9 @@ func concurrentReads(r rig) {
 	ada := person("ada")
 	room := r.group(ada)
 	start := r.send(room, ada, "2").Sent // the content is the offset of the entry that wrote it
-	n := scaled(300, 3000)
-	var writer sync.WaitGroup
-	written := make(chan struct{})
-	writer.Go(func() {
-		defer close(written)
-		for i := range n {
-			if _, err := r.Append(r.Context(), editing(room, ada, 1, fmt.Sprint(i+3))); err != nil {
-				r.Errorf("Append: %v", err)
-			}
-		}
-	})
-	defer writer.Wait()
-	for done := false; !done; {
-		select {
-		case <-written:
-			done = true
-		default:
-		}
+	stop := meanwhile(1, func(_, round int) { r.appends(editing(room, ada, 1, fmt.Sprint(round+3))) })
+	defer stop()
+	for range scaled(200, 3000) {
 		page := r.messages(chat.MessageQuery{RoomID: room, Limit: 1, Readable: eventlog.Everything()})
 		r.same("message", page.Messages[0].Content, fmt.Sprint(page.Room.Tail.Offset))
 		log := r.read(room, start, 3)
@@ -281,9 +251,7 @@ func concurrentPublicRooms(r rig) {
 		together(6, func(i int) {
 			settings := []chat.RoomSettings{shown, hidden}[i%2]
 			settings.Name = fmt.Sprint(i/2, " ", mark)
-			if _, err := r.Append(r.Context(), updating(room, ada, settings)); err != nil {
-				r.Errorf("Append: %v", err)
-			}
+			r.appends(updating(room, ada, settings))
 		})
 		var want []chat.Room
 		if now := r.room(room); now.Visibility == chat.Public {

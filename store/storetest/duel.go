@@ -14,7 +14,7 @@ import (
 
 // testModel drives random operations on the engine and on the model, and compares every answer.
 func testModel(r rig) {
-	r.property(25, 1500, func(r rig, t *rapid.T) {
+	r.property(60, 1500, func(r rig, t *rapid.T) {
 		t.Repeat(rapid.StateMachineActions(newDuel(r)))
 	})
 }

@@ -212,9 +212,7 @@ func fenceAmongAppends(r rig) {
 	together(fences+4, func(i int) {
 		if i >= fences {
 			for range sends {
-				if _, err := r.Append(r.Context(), sending(room, ada, "text")); err != nil {
-					r.Errorf("Append: %v", err)
-				}
+				r.appends(sending(room, ada, "text"))
 			}
 			return
 		}

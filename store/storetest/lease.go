@@ -21,12 +21,18 @@ func testLease(r rig) {
 	r.sub("lapsed with many devices, swept in portions", leaseManyDevices)
 }
 
-// lapsing takes a lease that is soon over.
-func (r rig) lapsing() string {
+// lapse lets the lease of an instance run out soon. Tests take leases for long and shorten them when all
+// is set, lest a slow machine is late.
+func (r rig) lapse(instance string) {
 	r.Helper()
-	instance := unique("lapsing")
 	r.renew(instance, short)
-	return instance
+}
+
+// lapsed lets the lease of an instance run out, and waits until it has. Nobody sweeps.
+func (r rig) lapsed(instance string) {
+	r.Helper()
+	r.lapse(instance)
+	r.pass(2 * short)
 }
 
 // over fails if the lease of an instance is held.
@@ -40,9 +46,10 @@ func (r rig) over(instance string) {
 }
 
 func leaseLapsed(r rig) {
-	ada, node := visitor("ada"), r.lapsing()
+	ada, node := visitor("ada"), r.node()
 	rec, _ := r.record(eventlog.PresenceTopic(ada.ID))
 	r.connect(node, "device", ada)
+	r.lapse(node)
 	r.sweepOffline(ada, 0)
 	r.is(ada, presence.Offline, 2)
 	r.over(node)
@@ -56,20 +63,19 @@ func leaseLapsed(r rig) {
 }
 
 func leaseLapsedUnswept(r rig) {
-	node := r.lapsing()
-	r.renew(node, short)
-	r.pass(2 * short)
+	node := r.node()
+	r.lapsed(node)
 	r.over(node)
 	r.over(node)
 }
 
 func leaseRenewed(r rig) {
 	ada, node, clock := visitor("ada"), unique("renewing"), r.group(person("clock"))
-	const ttl = 300 * time.Millisecond
+	const ttl = time.Second
 	r.renew(node, ttl)
 	r.connect(node, "device", ada)
-	r.typing(clock, ada, 3*ttl)
-	r.eventually("three terms of the lease have passed", func() bool {
+	r.typing(clock, ada, 2*ttl)
+	r.eventually("two terms of the lease have passed", func() bool {
 		r.renew(node, ttl)
 		r.sweep(0)
 		r.is(ada, presence.Online, 1)
@@ -79,11 +85,11 @@ func leaseRenewed(r rig) {
 }
 
 func leaseGrace(r rig) {
-	ada, bob, node := visitor("ada"), visitor("bob"), r.lapsing()
+	ada, bob, node := visitor("ada"), visitor("bob"), r.node()
 	rec, _ := r.record(eventlog.PresenceTopic(ada.ID))
 	r.connect(node, "device", ada)
 	r.connect(node, "device of bob", bob)
-	r.pass(2 * short)
+	r.lapsed(node)
 	r.sweep(long)
 	r.is(ada, presence.Online, 1)
 	r.is(bob, presence.Online, 1)
@@ -97,10 +103,10 @@ func leaseGrace(r rig) {
 }
 
 func leaseMoved(r rig) {
-	ada, node, next := visitor("ada"), r.lapsing(), r.node()
+	ada, node, next := visitor("ada"), r.node(), r.node()
 	rec, _ := r.record(eventlog.PresenceTopic(ada.ID))
 	r.connect(node, "device", ada)
-	r.pass(2 * short)
+	r.lapsed(node)
 	r.connect(next, "device", ada)
 	r.sweep(0)
 	r.is(ada, presence.Online, 1)
@@ -109,10 +115,11 @@ func leaseMoved(r rig) {
 }
 
 func leaseOneOfTwo(r rig) {
-	ada, bob, node, stays := visitor("ada"), visitor("bob"), r.lapsing(), r.node()
+	ada, bob, node, stays := visitor("ada"), visitor("bob"), r.node(), r.node()
 	r.connect(node, "device", ada)
 	r.connect(stays, "device", ada)
 	r.connect(node, "device of bob", bob)
+	r.lapse(node)
 	r.sweepOffline(bob, 0)
 	r.is(ada, presence.Online, 1)
 	r.disconnect(stays, "device", ada, 0)
@@ -120,8 +127,9 @@ func leaseOneOfTwo(r rig) {
 }
 
 func leaseGhost(r rig) {
-	ada, bob, node := visitor("ada"), visitor("bob"), r.lapsing()
+	ada, bob, node := visitor("ada"), visitor("bob"), r.node()
 	r.connect(node, "device of bob", bob)
+	r.lapse(node)
 	r.sweepOffline(bob, 0)
 	// A node that doesn't know yet that it has lapsed. Refused or not: nobody is online for ever.
 	if err := r.Connect(r.Context(), node, "device", ada); err != nil {
@@ -147,7 +155,7 @@ func leaseReleased(r rig) {
 
 func leaseSweptAtOnce(r rig) {
 	for range scaled(3, 20) {
-		node := r.lapsing()
+		node := r.node()
 		recs := map[*recorder]presence.User{}
 		for range 10 {
 			u := visitor("swept")
@@ -155,7 +163,7 @@ func leaseSweptAtOnce(r rig) {
 			recs[rec] = u
 			r.connect(node, "device of "+u.ID, u)
 		}
-		r.pass(2 * short)
+		r.lapsed(node)
 		together(10, func(int) {
 			for more := true; more; {
 				var err error
@@ -173,8 +181,7 @@ func leaseSweptAtOnce(r rig) {
 }
 
 func leaseManyDevices(r rig) {
-	node := unique("lapsing")
-	r.renew(node, long)
+	node := r.node()
 	users := make([]presence.User, 20)
 	for i := range users {
 		users[i] = visitor("crowd")

@@ -70,10 +70,9 @@ func (m *model) read(log string, after eventlog.Position, limit int) (eventlog.P
 		return eventlog.Page{}, &eventlog.GapError{Reason: reason, Tail: r.Tail, TailSeq: r.LastSeq}
 	}
 	page := eventlog.Page{Tail: r.Tail, TailSeq: r.LastSeq}
-	for _, e := range r.entries[after.Offset:] {
-		if len(page.Publications) < limit {
-			page.Publications = append(page.Publications, r.publication(e))
-		}
+	rest := r.entries[after.Offset:]
+	for _, e := range rest[:min(limit, len(rest))] {
+		page.Publications = append(page.Publications, r.publication(e))
 	}
 	return page, nil
 }
@@ -118,14 +117,14 @@ func (r *modelRoom) agrees(seen eventlog.Position) bool {
 // page is the page of messages that q asks for.
 func (r *modelRoom) page(q chat.MessageQuery) chat.MessagePage {
 	page := chat.MessagePage{Room: r.Room}
-	var before, inside, after []chat.Message
+	var inside []*chat.Message
 	for i := range r.messages {
-		switch message := r.messages[i]; {
+		switch message := &r.messages[i]; {
 		case !q.Readable.Contains(message.Sent.Offset):
 		case message.Seq <= q.After:
-			before = append(before, message)
+			page.HasBefore = true
 		case q.Before > 0 && message.Seq >= q.Before:
-			after = append(after, message)
+			page.HasAfter = true
 		default:
 			inside = append(inside, message)
 		}
@@ -134,8 +133,10 @@ func (r *modelRoom) page(q chat.MessageQuery) chat.MessagePage {
 	if q.FromEnd {
 		from, to = max(0, len(inside)-q.Limit), len(inside)
 	}
-	page.Messages = inside[from:to]
-	page.HasBefore = len(before) > 0 || from > 0
-	page.HasAfter = len(after) > 0 || to < len(inside)
+	for _, message := range inside[from:to] {
+		page.Messages = append(page.Messages, *message)
+	}
+	page.HasBefore = page.HasBefore || from > 0
+	page.HasAfter = page.HasAfter || to < len(inside)
 	return page
 }

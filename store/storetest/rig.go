@@ -219,3 +219,28 @@ func together(n int, work func(i int)) {
 	close(start)
 	all.Wait()
 }
+
+// meanwhile has n goroutines work, round after round, until stop, which waits for them. They may call
+// Errorf, but none of the words in lower case.
+func meanwhile(n int, work func(worker, round int)) (stop func()) {
+	var all sync.WaitGroup
+	var stopped atomic.Bool
+	for worker := range n {
+		all.Go(func() {
+			for round := 0; !stopped.Load(); round++ {
+				work(worker, round)
+			}
+		})
+	}
+	return func() {
+		stopped.Store(true)
+		all.Wait()
+	}
+}
+
+// appends makes an append of those that may be called from goroutines.
+func (r rig) appends(a chat.Append) {
+	if _, err := r.Append(r.Context(), a); err != nil {
+		r.Errorf("Append: %v", err)
+	}
+}

@@ -188,7 +188,7 @@ func roomUnknown(r rig) {
 
 func roomTimes(r rig) {
 	ada, bob := person("ada"), person("bob")
-	before := time.Now().Add(-time.Millisecond)
+	before := time.Now().Add(-skew)
 	id := r.group(ada)
 	r.append(joining(id, bob))
 	r.send(id, ada, "first")
@@ -197,7 +197,7 @@ func roomTimes(r rig) {
 	read, err := r.MarkRead(r.Context(), id, bob.ID, 1)
 	r.must("MarkRead", err)
 	room, message := r.room(id), r.message(id, 1)
-	after := time.Now().Add(time.Millisecond)
+	after := time.Now().Add(skew)
 	times := map[string]*time.Time{
 		"room created": &room.CreatedAt, "room updated": &room.UpdatedAt, "last message": room.LastMessageAt,
 		"joined": &read.JoinedAt, "read": read.LastReadAt, "created": &message.CreatedAt,

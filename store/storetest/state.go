@@ -47,33 +47,21 @@ func stateMany(r rig) {
 	recs[0].story(typists, "", "<ada>")
 }
 
+// types sets typing from a goroutine.
+func (r rig) types(room string, u presence.User, ttl time.Duration) {
+	if err := r.SetTyping(r.Context(), room, u, ttl); err != nil {
+		r.Errorf("SetTyping: %v", err)
+	}
+}
+
 func stateStop(r rig) {
 	ada, room := typer("ada"), r.group(person("owner"))
-	done := make(chan struct{})
-	var typist sync.WaitGroup
-	typist.Go(func() {
-		for i := 0; ; i++ {
-			select {
-			case <-done:
-				return
-			default:
-				if err := r.SetTyping(r.Context(), room, ada, time.Duration(i%2)*long); err != nil {
-					r.Errorf("SetTyping: %v", err)
-				}
-			}
-		}
-	})
+	silence := meanwhile(1, func(_, round int) { r.types(room, ada, time.Duration(round%2)*long) })
+	defer silence()
 	for range scaled(30, 500) {
-		rec := &recorder{rig: r, topic: eventlog.TypingTopic(room)}
-		stop, err := r.WatchState(r.Context(), rec.topic, rec.sink)
-		if err != nil {
-			r.Errorf("WatchState: %v", err)
-			break
-		}
-		rec.end(stop)
+		_, stop := r.record(eventlog.TypingTopic(room))
+		stop()
 	}
-	close(done)
-	typist.Wait()
 }
 
 func stateOutlives(r rig) {
@@ -89,27 +77,20 @@ func stateOutlives(r rig) {
 	rec.story(typists, "", "<ada>")
 }
 
-// churnState watches and stops again and again until done; every other time with hardly any patience.
-func churnState(r rig, topic string, impatient bool, done <-chan struct{}) {
-	for i := 0; ; i++ {
-		select {
-		case <-done:
-			return
-		default:
-		}
-		rec := &recorder{rig: r, topic: topic}
-		ctx, cancel := r.Context(), context.CancelFunc(func() {})
-		if impatient && i%2 == 0 {
-			ctx, cancel = context.WithTimeout(ctx, 50*time.Microsecond)
-		}
-		stop, err := r.WatchState(ctx, topic, rec.sink)
-		switch {
-		case err == nil:
-			rec.end(stop)
-		case ctx.Err() == nil:
-			r.Errorf("WatchState: %v", err)
-		}
-		cancel()
+// churnState watches a topic and stops again; in every other round with hardly any patience.
+func churnState(r rig, topic string, round int) {
+	rec := &recorder{rig: r, topic: topic}
+	ctx, cancel := context.WithCancel(r.Context())
+	if round%2 == 0 {
+		ctx, cancel = context.WithTimeout(r.Context(), 50*time.Microsecond)
+	}
+	defer cancel()
+	stop, err := r.WatchState(ctx, topic, rec.sink)
+	switch {
+	case err == nil:
+		rec.end(stop)
+	case round%2 == 1 || !interrupted(err):
+		r.Errorf("WatchState: %v", err)
 	}
 }
 
@@ -117,24 +98,14 @@ func stateStorm(r rig) {
 	ada, bob := typer("ada"), typer("bob")
 	for range scaled(2, 8) {
 		room := r.group(person("owner"))
-		survivor, stop := r.record(eventlog.TypingTopic(room))
-		done := make(chan struct{})
-		var storm sync.WaitGroup
-		for i := range 6 {
-			storm.Go(func() { churnState(r, survivor.topic, i%2 == 0, done) })
-		}
+		survivor, _ := r.record(eventlog.TypingTopic(room))
+		calm := meanwhile(6, func(worker, round int) { churnState(r, survivor.topic, worker+round) })
 		for range scaled(50, 150) {
-			for _, ttl := range []time.Duration{long, 0} {
-				if err := r.SetTyping(r.Context(), room, ada, ttl); err != nil {
-					r.Errorf("SetTyping: %v", err)
-				}
-			}
+			r.types(room, ada, long)
+			r.types(room, ada, 0)
 		}
-		close(done)
-		storm.Wait()
-		r.typing(room, ada, 0)
+		calm()
 		survivor.hears(bob)
-		stop()
 	}
 }
 

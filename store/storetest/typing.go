@@ -65,11 +65,11 @@ func typingSet(r rig) {
 func typingRefresh(r rig) {
 	ada, bob, room := typer("ada"), typer("bob"), r.group(person("owner"))
 	rec, _ := r.record(eventlog.TypingTopic(room))
-	r.typing(room, ada, short)
+	r.typing(room, ada, ample)
 	for range 3 {
 		r.typing(room, ada, long)
 	}
-	r.pass(2 * short)
+	r.pass(ample)
 	r.sweep(0)
 	r.same("still typing", r.typists(room), []presence.User{ada})
 	r.typing(room, bob, long)
@@ -123,10 +123,11 @@ func typingDevice(r rig) {
 }
 
 func typingLapsed(r rig) {
-	ada, node, room := typer("ada"), r.lapsing(), r.group(person("owner"))
+	ada, node, room := typer("ada"), r.node(), r.group(person("owner"))
 	rec, _ := r.record(eventlog.TypingTopic(room))
 	r.connect(node, "device", ada)
 	r.typing(room, ada, long)
+	r.lapse(node)
 	r.sweepOffline(ada, 0)
 	r.same("set", r.typists(room), nil)
 	rec.story(typists, "", "<ada>", "")
@@ -159,9 +160,7 @@ func typingAtOnce(r rig) {
 	}
 	together(len(users), func(i int) {
 		for _, ttl := range []time.Duration{long, 0, long} {
-			if err := r.SetTyping(r.Context(), room, users[i], ttl); err != nil {
-				r.Errorf("SetTyping: %v", err)
-			}
+			r.types(room, users[i], ttl)
 		}
 	})
 	want := &presence.Typing{RoomID: room, Users: users}

@@ -3,7 +3,6 @@ package storetest
 import (
 	"context"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -92,27 +91,20 @@ func watchFirstLeaves(r rig) {
 	third.hears(ada)
 }
 
-// churn watches and stops again and again until done; every other time with hardly any patience.
-func churn(r rig, room string, impatient bool, done <-chan struct{}) {
-	for i := 0; ; i++ {
-		select {
-		case <-done:
-			return
-		default:
-		}
-		f := newFollower(r, room, eventlog.Position{})
-		ctx, cancel := r.Context(), context.CancelFunc(func() {})
-		if impatient && i%2 == 0 {
-			ctx, cancel = context.WithTimeout(ctx, 50*time.Microsecond)
-		}
-		stop, err := r.Watch(ctx, room, f)
-		switch {
-		case err == nil:
-			f.end(stop)
-		case ctx.Err() == nil:
-			r.Errorf("Watch: %v", err)
-		}
-		cancel()
+// churn watches a log and stops again; in every other round with hardly any patience.
+func churn(r rig, room string, round int) {
+	f := newFollower(r, room, eventlog.Position{})
+	ctx, cancel := context.WithCancel(r.Context())
+	if round%2 == 0 {
+		ctx, cancel = context.WithTimeout(r.Context(), 50*time.Microsecond)
+	}
+	defer cancel()
+	stop, err := r.Watch(ctx, room, f)
+	switch {
+	case err == nil:
+		f.end(stop)
+	case round%2 == 1 || !interrupted(err):
+		r.Errorf("Watch: %v", err)
 	}
 }
 
@@ -120,59 +112,33 @@ func watchStorm(r rig) {
 	ada := person("ada")
 	for range scaled(2, 8) {
 		room := r.group(ada)
-		survivor, stop := r.follow(room, r.room(room).Tail)
-		done := make(chan struct{})
-		var storm sync.WaitGroup
-		for i := range 6 {
-			storm.Go(func() { churn(r, room, i%2 == 0, done) })
-		}
+		survivor, _ := r.follow(room, r.room(room).Tail)
+		calm := meanwhile(6, func(worker, round int) { churn(r, room, worker+round) })
 		n := uint64(scaled(100, 300))
 		for range n {
-			if _, err := r.Append(r.Context(), sending(room, ada, "in the storm")); err != nil {
-				r.Errorf("Append: %v", err)
-			}
+			r.appends(sending(room, ada, "in the storm"))
 		}
-		close(done)
-		storm.Wait()
+		calm()
 		survivor.until(n + 1)
 		survivor.hears(ada)
-		stop()
 
-		newcomer, stop := r.follow(room, r.room(room).Tail)
+		newcomer, _ := r.follow(room, r.room(room).Tail)
 		newcomer.hears(ada)
-		stop()
 	}
 }
 
 func watchStop(r rig) {
 	ada := person("ada")
 	room := r.group(ada)
-	done := make(chan struct{})
-	var appender sync.WaitGroup
-	appender.Go(func() {
-		for {
-			select {
-			case <-done:
-				return
-			default:
-				if _, err := r.Append(r.Context(), sending(room, ada, "on and on")); err != nil {
-					r.Errorf("Append: %v", err)
-				}
-			}
-		}
-	})
+	silence := meanwhile(1, func(int, int) { r.appends(sending(room, ada, "on and on")) })
+	defer silence()
 	for range scaled(30, 500) {
-		f := newFollower(r, room, r.room(room).Tail)
+		f := newFollower(r, room, eventlog.Position{})
 		stop, err := r.Watch(r.Context(), room, f)
-		if err != nil {
-			r.Errorf("Watch: %v", err)
-			break
-		}
+		r.must("Watch", err)
 		<-f.wake
 		f.end(stop)
 	}
-	close(done)
-	appender.Wait()
 }
 
 func watchOutlives(r rig) {
@@ -220,9 +186,7 @@ func watchReentrant(r rig) {
 	defer stop()
 	together(4, func(i int) {
 		for n := range 25 {
-			if _, err := r.Append(r.Context(), sending(room, ada, fmt.Sprint(i, n))); err != nil {
-				r.Errorf("Append: %v", err)
-			}
+			r.appends(sending(room, ada, fmt.Sprint(i, n)))
 		}
 	})
 	r.eventually("the watcher has heard of the last entry", func() bool { return c.told.Load() == 101 })

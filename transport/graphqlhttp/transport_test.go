@@ -244,6 +244,6 @@ func TestTimeouts(t *testing.T) {
 		}
 		request.Header.Set("Content-Type", "application/json")
 		response, body := rig.Do(t, request, nil)
-		want(t, response, body, 400, "BAD_INPUT")
+		want(t, response, body, 408, "BAD_INPUT")
 	})
 }

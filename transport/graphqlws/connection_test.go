@@ -3,6 +3,7 @@ package graphqlws_test
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +67,34 @@ func TestHandshake(t *testing.T) {
 			t.Fatalf("got %d, %v", response.StatusCode, response.Header)
 		}
 	})
+}
+
+func TestTLS(t *testing.T) {
+	rig := newRig(t, transport.Options{Heartbeat: 20 * time.Millisecond})
+	server := httptest.NewTLSServer(rig.Server.Config.Handler)
+	defer server.Close()
+	conn, response, err := websocket.Dial(t.Context(), strings.Replace(server.URL, "http", "ws", 1), &websocket.DialOptions{
+		Subprotocols: []string{graphqlws.Subprotocol}, HTTPClient: server.Client(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if response.Body != nil {
+		_ = response.Body.Close()
+	}
+	c := &client{t: t, conn: conn, positions: map[string]string{}}
+	c.send(initMessage(""))
+	c.next()
+	c.subscribe("1", ticks)
+	transporttest.Wait(t, "watched", func() bool { return rig.Logs.Watched() == 1 })
+	for _, text := range []string{"x", strings.Repeat("y", 20_000)} {
+		rig.Tick("a", text)
+		if value, _ := c.wantNext("1"); value != text {
+			t.Fatalf("got %.50s", value)
+		}
+	}
+	rig.Service.Close()
+	c.wantClose(1012)
 }
 
 func TestBadInitsAreFreed(t *testing.T) {

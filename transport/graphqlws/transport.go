@@ -5,6 +5,7 @@ package graphqlws
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -24,8 +25,11 @@ type Transport struct {
 
 var _ graphql.Transport = Transport{}
 
-// Supports takes every request to upgrade.
-func (t Transport) Supports(r *http.Request) bool { return r.Header.Get("Upgrade") != "" }
+// Supports takes every request to upgrade to WebSocket. Other upgrades, such as the h2c that some
+// clients propose with each request, may be ignored (RFC 9110 §7.8).
+func (t Transport) Supports(r *http.Request) bool {
+	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+}
 
 // Do upgrades the connection and leaves it to a [transport.Conn]; it returns at once.
 func (t Transport) Do(w http.ResponseWriter, r *http.Request, executor graphql.GraphExecutor) {
@@ -39,7 +43,7 @@ func (t Transport) Do(w http.ResponseWriter, r *http.Request, executor graphql.G
 	}
 	base := options.BaseContext(r)
 	upgrader := ws.HTTPUpgrader{
-		Timeout:  options.CloseTimeout,
+		Timeout:  options.InitTimeout,
 		Protocol: func(offered string) bool { return offered == Subprotocol },
 	}
 	socket, buffered, handshake, err := upgrader.Upgrade(r, w)

@@ -25,8 +25,7 @@ var _ graphql.Transport = Transport{}
 
 // Supports takes requests that name text/event-stream.
 func (t Transport) Supports(r *http.Request) bool {
-	return r.Header.Get("Upgrade") == "" && transport.ParseAccept(r.Header).EventStream() &&
-		(r.Method == http.MethodPost || r.Method == http.MethodGet)
+	return transport.ParseAccept(r.Header).EventStream() && (r.Method == http.MethodPost || r.Method == http.MethodGet)
 }
 
 // Do answers a query, a mutation or an error at once, and leaves a subscription to a

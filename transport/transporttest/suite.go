@@ -294,7 +294,7 @@ func (s suite) hangUp(t *testing.T) {
 
 // More than sockets and the outbox hold, in events of a size.
 const (
-	fillEvents = 750
+	fillEvents = 500
 	fillSize   = 16 << 10
 )
 
@@ -306,12 +306,30 @@ func fill(rig *Rig, log string) {
 	}
 }
 
+// goLive publishes until all streams are past their replay: only what is live is pushed, a replay
+// waits for its reader.
+func goLive(t testing.TB, rig *Rig, log string, streams ...Stream) {
+	t.Helper()
+	for _, stream := range streams {
+		if got := stream.Next(); got.Kind != Position {
+			t.Fatalf("got %+v at the start, want the position", got)
+		}
+	}
+	Wait(t, "live", func() bool {
+		before := rig.Metric(t, "parley_deliveries_total")
+		rig.Tick(log, "live?")
+		for _, stream := range streams {
+			event(t, stream)
+		}
+		return rig.Metric(t, "parley_deliveries_total") == before+float64(len(streams))
+	})
+}
+
 func (s suite) slowReader(t *testing.T) {
-	rig := s.rig(t, transport.Options{CloseTimeout: 2 * time.Minute})
+	rig := s.rig(t, transport.Options{CloseTimeout: 2 * time.Minute, HighWater: 256 << 10})
 	slow := s.client.Subscribe(t, rig, "", ticks("a"), "")
-	slow.Next()
 	quick := s.client.Subscribe(t, rig, "", ticks("a"), "")
-	quick.Next()
+	goLive(t, rig, "a", slow, quick)
 	text := strings.Repeat("x", fillSize)
 	for range fillEvents {
 		rig.Tick("a", text)
@@ -328,9 +346,9 @@ func (s suite) slowReader(t *testing.T) {
 }
 
 func (s suite) neverReads(t *testing.T) {
-	rig := s.rig(t, transport.Options{CloseTimeout: 200 * time.Millisecond})
+	rig := s.rig(t, transport.Options{CloseTimeout: 200 * time.Millisecond, HighWater: 256 << 10})
 	slow := s.client.Subscribe(t, rig, "", ticks("a"), "")
-	slow.Next()
+	goLive(t, rig, "a", slow)
 	fill(rig, "a")
 	rig.WaitUntilIdle(t)
 	slow.Close()
@@ -393,8 +411,7 @@ func (s suite) expiry(t *testing.T) {
 func (s suite) endBehindEvents(t *testing.T) {
 	rig := s.rig(t, transport.Options{HighWater: 64 << 20, CloseTimeout: 200 * time.Millisecond})
 	stream := s.client.Subscribe(t, rig, "ada", ticks("a"), "")
-	stream.Next()
-	Wait(t, "watched", func() bool { return rig.Logs.Watched() == 1 })
+	goLive(t, rig, "a", stream)
 	fill(rig, "a")
 	rig.Logs.Publish("a", KindTick, "last", eventlog.AccessChange{Principal: "ada", Change: eventlog.AccessLeft})
 	Wait(t, "unwatched", func() bool { return rig.Logs.Watched() == 0 })

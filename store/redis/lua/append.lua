@@ -14,7 +14,8 @@
 --         publicKey          for an update: the room's place among the public ones, '' for none
 --         keep               retention: {entries, bytes, maxAge, minAge}
 --       2 a message's constant part as JSON, an edit's content, or the settings as JSON
--- Returns {'ok', event, room's hash}, {'repeat', message, room's hash}, {'missing'}, {'moved'},
+--       3 the actor's id and name as JSON, '' for none
+-- Returns {'ok', event, room}, {'repeat', message, room}, {'missing'}, {'moved'},
 --         {'conflict'} for another fingerprint, or {'announce', version} for a joining that makes
 --         another version of the row than was announced.
 
@@ -38,7 +39,7 @@ local function earlier()
   if fingerprint ~= a.fingerprint then
     return { 'conflict' }
   end
-  return { 'repeat', redis.call('HGET', keys.messages, seq), redis.call('HGETALL', keys.room) }
+  return { 'repeat', redis.call('HGET', keys.messages, seq), describe(keys.room, room) }
 end
 
 local function remember(seq)
@@ -86,9 +87,9 @@ local apply = {
   [SENT] = function(entry)
     room.seq = room.seq + 1
     entry.seq, entry.target = room.seq, room.seq
-    redis.call('HSET', keys.messages, room.seq, '{"seq":' .. room.seq .. ',"version":1' ..
-      ',"created":' .. at .. ',"updated":' .. at ..
-      ',"sent":[' .. entry.epoch .. ',' .. entry.offset .. ',' .. entry.check .. '],' .. string.sub(body, 2))
+    entry.message = '{"seq":' .. room.seq .. ',"version":1,"created":' .. at .. ',"updated":' .. at ..
+      ',"sent":[' .. entry.epoch .. ',' .. entry.offset .. ',' .. entry.check .. '],' .. string.sub(body, 2)
+    redis.call('HSET', keys.messages, room.seq, entry.message)
     room.lastMessage = at
     if a.once then
       remember(room.seq)
@@ -140,7 +141,7 @@ if a.kind == JOINED and a.announced ~= rows.version(a.target.id) + 1 then
 end
 
 local entry = nextEntry(room, a.kind, a.check, at)
-entry.actor, entry.name = a.actor.id or '', a.actor.name or ''
+entry.actor = ARGV[3]
 entry.target = a.target and a.target.id or ''
 apply[a.kind](entry)
 follow(rows, a.actor, a.target and a.target.id)
@@ -150,4 +151,4 @@ saveRoom(keys.room, room)
 local event = hydrate(keys, entry)
 notify({ bucket = KEYS[12], recent = KEYS[13], channel = a.channel, publish = a.publish, mark = a.check },
   a.room, event)
-return { 'ok', event, redis.call('HGETALL', keys.room) }
+return { 'ok', event, describe(keys.room, room) }

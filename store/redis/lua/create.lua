@@ -5,11 +5,11 @@
 -- ARGV  1 the request, as JSON:
 --         room, type, epoch   the room's id and type, and its log's random mark
 --         channel, publish    where hints go, and by which command
---         joining             list of {user: {id, name, avatar}, role, check}; the first is who does it
+--         joining             list of {user: {id, name, avatar}, role, check}
 --         publicKey           the room's place among the public ones, '' for none
 --         keep                retention: {entries, bytes, maxAge, minAge}
---       2 the settings as JSON
--- Returns {'ok', room's hash} or {'taken'}.
+--       2 the settings as JSON  3 the id and name of who creates it as JSON, '' for nobody
+-- Returns {'ok', room} or {'taken'}.
 
 local a, settings = cjson.decode(ARGV[1]), ARGV[2]
 local keys = {
@@ -22,13 +22,13 @@ end
 local at = now()
 local room = {
   epoch = a.epoch, epochStart = 1, offset = 0, check = 0, seq = 0, version = 1, members = 0, owners = 0,
-  receipts = 0, bytes = 0, oldest = 0, lastMessage = 0,
+  receipts = 0, bytes = 0, oldest = 0, expires = 0, lastMessage = 0,
 }
 local rows = rowsOf(keys.members)
 local entries = {}
 for i, joining in ipairs(a.joining) do
   local entry = nextEntry(room, JOINED, joining.check, at)
-  entry.actor, entry.name = a.joining[1].user.id, a.joining[1].user.name or ''
+  entry.actor = ARGV[3]
   entry.target = joining.user.id
   join(keys, room, rows, entry, joining.user, joining.role)
   store(keys, room, entry)
@@ -45,4 +45,4 @@ for _, entry in ipairs(entries) do
   notify({ bucket = KEYS[8], recent = KEYS[9], channel = a.channel, publish = a.publish, mark = entry.check },
     a.room, hydrate(keys, entry))
 end
-return { 'ok', redis.call('HGETALL', keys.room) }
+return { 'ok', describe(keys.room, room) }

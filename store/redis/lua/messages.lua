@@ -3,7 +3,7 @@
 -- KEYS  1 room  2 members  3 messages
 -- ARGV  1 the query, as JSON: after, before (seqs, excluded, 0 for open), limit, fromEnd,
 --         readable (list of [from, to) offsets, to = 0 for open), expect {room, members}
--- Returns {'ok', room's hash, readable ones before the page, ... after it, message, ...}, {'missing'} or
+-- Returns {'ok', room, readable ones before the page, ... after it, message, ...}, {'missing'} or
 --         {'moved'}.
 
 local q = cjson.decode(ARGV[1])
@@ -115,7 +115,7 @@ else
   before, after = anyBelow(low), anyAbove(seqs[#seqs] or low - 1)
 end
 
-local answer = { 'ok', redis.call('HGETALL', KEYS[1]), before, after }
+local answer = { 'ok', describe(KEYS[1], room), before, after }
 for _, seq in ipairs(seqs) do
   answer[#answer + 1] = redis.call('HGET', KEYS[3], seq)
 end

@@ -2,11 +2,11 @@
 --
 -- KEYS  1 room  2 members  3 messages  4 receipts  5, 6 idempotency keys of even and odd days
 -- ARGV  1 the idempotency key asked for, '' for none  2... user ids
--- Returns {'ok', room's hash, {message, fingerprint} or {}, member, ...} with the members there are, or
+-- Returns {'ok', room, {message, fingerprint} or {}, member, ...} with the members there are, or
 --         {'missing'}.
 
-local room = redis.call('HGETALL', KEYS[1])
-if #room == 0 then
+local room = loadRoom(KEYS[1])
+if not room then
   return { 'missing' }
 end
 
@@ -18,7 +18,7 @@ if found then
   earlier = { redis.call('HGET', KEYS[3], seq), fingerprint }
 end
 
-local answer = { 'ok', room, earlier }
+local answer = { 'ok', describe(KEYS[1], room), earlier }
 for i = 2, #ARGV do
   local row = redis.call('HGET', KEYS[2], ARGV[i])
   if row then

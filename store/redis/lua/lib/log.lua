@@ -9,7 +9,7 @@ local FORMAT = 1
 local function nextEntry(room, kind, check, at)
   local entry = {
     epoch = room.epoch, offset = room.offset + 1, check = check, prev = room.check,
-    at = at, kind = kind, seq = room.seq, actor = '', name = '', target = '',
+    at = at, kind = kind, seq = room.seq, target = '', actor = '',
   }
   room.offset, room.check = entry.offset, check
   return entry
@@ -17,24 +17,23 @@ end
 
 -- store adds an entry to the stream. The caller saves the room.
 local function store(keys, room, entry)
-  redis.call('XADD', keys.log, entry.offset .. '-' .. entry.at,
-    'v', FORMAT, 'epoch', entry.epoch, 'check', entry.check, 'prev', entry.prev, 'kind', entry.kind,
-    'seq', entry.seq, 'actor', entry.actor, 'name', entry.name, 'target', entry.target)
+  local e = table.concat({
+    FORMAT, entry.epoch, entry.check, entry.prev, entry.kind, entry.seq, entry.target,
+  }, ' ')
+  redis.call('XADD', keys.log, entry.offset .. '-' .. entry.at, 'e', e, 'actor', entry.actor)
   if redis.call('XLEN', keys.log) == 1 then
-    room.oldest, room.bytes = entry.at, 0
+    room.oldest, room.bytes, room.expires = entry.at, 0, 0
   end
-  -- What a stream needs for the numbers and itself is about 40 bytes.
-  room.bytes = room.bytes + 40 + #entry.actor + #entry.name + #tostring(entry.target)
+  room.bytes = room.bytes + 24 + #e + #entry.actor -- about what the stream needs for it
 end
 
 -- parse makes an entry of what XRANGE answers.
 local function parse(raw)
-  local offset, at = string.match(raw[1], '^(%d+)-(%d+)$')
-  local entry = { offset = tonumber(offset), at = at }
-  for i = 1, #raw[2], 2 do
-    entry[raw[2][i]] = raw[2][i + 1]
-  end
-  entry.kind = tonumber(entry.kind)
+  local entry = { actor = raw[2][4] }
+  entry.offset, entry.at = string.match(raw[1], '^(%d+)-(%d+)$')
+  entry.epoch, entry.check, entry.prev, entry.kind, entry.seq, entry.target =
+    string.match(raw[2][2], '^%d+ (%d+) (%d+) (%d+) (%d+) (%d+) (.*)$')
+  entry.offset, entry.kind = tonumber(entry.offset), tonumber(entry.kind)
   return entry
 end
 
@@ -45,10 +44,10 @@ local function hydrate(keys, entry)
     ',"at":', entry.at, ',"kind":', entry.kind, ',"seq":', entry.seq,
   }
   if entry.actor ~= '' then
-    json[#json + 1] = ',"actor":' .. cjson.encode({ id = entry.actor, name = entry.name })
+    json[#json + 1] = ',"actor":' .. entry.actor
   end
   if entry.kind >= SENT and entry.kind <= DELETED then
-    local message = redis.call('HGET', keys.messages, entry.target)
+    local message = entry.message or redis.call('HGET', keys.messages, entry.target)
     if message then
       json[#json + 1] = ',"message":' .. message
     end

@@ -1,5 +1,5 @@
--- How many topics `recent` names, and how many above that are tolerated between trims.
-local RECENT, SLACK = 10000, 1000
+-- How many topics `recent` names, and how many changes lie between trims.
+local RECENT, TRIM = 10000, 1000
 
 -- notify counts a change of a topic in its bucket, so that tail checks find it, and publishes the
 -- hint: "<n>\n<topic>\n<payload>".
@@ -13,10 +13,12 @@ local function notify(to, topic, payload)
     redis.call('HSET', to.bucket, 'mark', to.mark)
   end
   redis.call('ZADD', to.recent, n, topic)
-  local over = redis.call('ZCARD', to.recent) - RECENT
-  if over >= SLACK then
-    local dropped = redis.call('ZPOPMIN', to.recent, over)
-    redis.call('HSET', to.bucket, 'evicted', dropped[#dropped])
+  if n % TRIM == 0 then
+    local over = redis.call('ZCARD', to.recent) - RECENT
+    if over > 0 then
+      local dropped = redis.call('ZPOPMIN', to.recent, over)
+      redis.call('HSET', to.bucket, 'evicted', dropped[#dropped])
+    end
   end
   redis.call(to.publish, to.channel, n .. '\n' .. topic .. '\n' .. payload)
 end

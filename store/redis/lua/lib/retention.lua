@@ -38,7 +38,11 @@ end
 -- log that nobody writes to any more expire: its tail is in the room's hash. The caller saves the
 -- room.
 local function trim(keys, room, keep, at)
-  redis.call('PEXPIRE', keys.log, math.max(keep.maxAge, keep.minAge))
+  local age = math.max(keep.maxAge, keep.minAge)
+  if room.expires < at + age then
+    room.expires = at + math.ceil(age * 1.1) -- so that most appends needn't move it
+    redis.call('PEXPIREAT', keys.log, room.expires)
+  end
   local count = redis.call('XLEN', keys.log)
   local first = room.offset - count + 1
   local drop = lastToDrop(keys.log, room, keep, at, first, count)

@@ -1,7 +1,7 @@
 -- The numbers of a room's hash that scripts change together.
 local ROOM_NUMBERS = {
   'epoch', 'epochStart', 'offset', 'check', 'seq', 'version', 'members', 'owners', 'receipts', 'bytes', 'oldest',
-  'lastMessage',
+  'expires', 'lastMessage',
 }
 
 -- loadRoom reads the room's numbers; nil for a room that isn't there.
@@ -12,10 +12,19 @@ local function loadRoom(key)
   end
   local room = { loaded = values }
   for i, name in ipairs(ROOM_NUMBERS) do
-    values[i] = tonumber(values[i])
+    values[i] = tonumber(values[i] or 0)
     room[name] = values[i]
   end
   return room
+end
+
+-- describe is a room as Go reads it.
+local function describe(key, room)
+  local fields = redis.call('HMGET', key, 'type', 'settings', 'created', 'updated', 'archived')
+  return {
+    fields[1], fields[2], fields[3], fields[4], fields[5], room.lastMessage, room.version, room.members,
+    room.owners, room.seq, room.epoch, room.offset, room.check,
+  }
 end
 
 -- saveRoom writes the numbers that have changed.

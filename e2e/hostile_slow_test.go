@@ -1,0 +1,204 @@
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/golang-jwt/jwt/v5"
+
+	"parley/e2e/parleytest"
+)
+
+// TestHostileSlowness: peers that take their time, or never come back. All at once, for most of
+// what they cost is waiting.
+func TestHostileSlowness(t *testing.T) {
+	node := startHostile(t, quickTimes)
+	ada := person(t, node, "ada")
+	room := ada.CreateRoom(t, "Pond")
+	before := settled(t, node)
+	t.Run("all", func(t *testing.T) {
+		for name, test := range map[string]func(*testing.T, *parleytest.Node, *parleytest.Client, string){
+			"headers byte by byte": slowHeaders, "a body byte by byte": slowBody, "half a body": halfBody,
+			"a WebSocket that only listens": onlyListens, "a WebSocket that does nothing": doesNothing,
+			"a peer who half closed": halfClosed, "a token that expires": expires,
+			"a body that nobody asked for": unaskedBody, "an answer that is never read": unreadAnswer,
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				test(t, node, ada, room)
+			})
+		}
+	})
+	nothingLeft(t, node, before)
+}
+
+// trickle sends bytes one by one until the server has had enough.
+func trickle(conn net.Conn, bytes string) {
+	for i := range bytes {
+		if _, err := io.WriteString(conn, bytes[i:i+1]); err != nil {
+			return
+		}
+		time.Sleep(100 * time.Millisecond) // the slowness itself
+	}
+}
+
+func slowHeaders(t *testing.T, node *parleytest.Node, _ *parleytest.Client, _ string) {
+	conn, begin := dialRaw(t, node), time.Now()
+	go trickle(conn, "GET /graphql HTTP/1.1\r\nHost: x\r\nX: "+strings.Repeat("x", 1000))
+	if got := statusOf(conn); got != "closed" || time.Since(begin) > 15*time.Second {
+		t.Errorf("%s after %v", got, time.Since(begin))
+	}
+}
+
+const bodyPromised = "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n"
+
+func slowBody(t *testing.T, node *parleytest.Node, _ *parleytest.Client, _ string) {
+	for _, accept := range []string{"application/json", "text/event-stream"} {
+		conn, begin := dialRaw(t, node), time.Now()
+		_, _ = io.WriteString(conn, bodyPromised+"Accept: "+accept+"\r\n\r\n")
+		go trickle(conn, `{"query":"`+strings.Repeat(" ", 900))
+		if got := statusOf(conn); got != "400" || time.Since(begin) > 10*time.Second {
+			t.Errorf("for %s: %s after %v", accept, got, time.Since(begin))
+		}
+	}
+}
+
+func halfBody(t *testing.T, node *parleytest.Node, _ *parleytest.Client, _ string) {
+	conn := dialRaw(t, node)
+	_, _ = io.WriteString(conn, bodyPromised+"\r\n{")
+	if err := conn.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if got := statusOf(conn); got != "400" && got != "closed" {
+		t.Errorf("%s instead of 400", got)
+	}
+}
+
+// requestsEnd is when the server has given up every request, however slow.
+const requestsEnd = 50 * time.Second
+
+// unaskedBody is sent to where none is read.
+func unaskedBody(t *testing.T, node *parleytest.Node, _ *parleytest.Client, _ string) {
+	conn, begin := dialRaw(t, node), time.Now()
+	if err := conn.SetDeadline(begin.Add(requestsEnd)); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.WriteString(conn, "POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n")
+	go trickle(conn, strings.Repeat("x", 10_000))
+	if _, err := io.Copy(io.Discard, conn); isTimeout(err) {
+		t.Errorf("the server still waits after %v", time.Since(begin))
+	}
+}
+
+// unreadAnswer asks for some MiB and doesn't take them.
+func unreadAnswer(t *testing.T, node *parleytest.Node, ada *parleytest.Client, _ string) {
+	room := ada.CreateRoom(t, "Library")
+	for range 50 {
+		ada.MustSend(t, room, strings.Repeat("x", 8000))
+	}
+	query := "{"
+	for i := range 10 {
+		query += fmt.Sprintf(` a%d: room(id: %q) { messages { edges { node { content } } } }`, i, room)
+	}
+	a := ask("", ada, parleytest.Operation{Query: query + " }"}).attempts[0]
+	conn := dialRaw(t, node)
+	if err := conn.SetReadBuffer(4096); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(conn, "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s",
+		a.token, len(a.body), a.body)
+	time.Sleep(requestsEnd) // the reluctance itself
+	if err := conn.SetReadDeadline(time.Now().Add(parleytest.Patience)); err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return // taken back whole
+	}
+	defer response.Body.Close()
+	if n, err := io.Copy(io.Discard, response.Body); err == nil || isTimeout(err) {
+		t.Errorf("after %v the server still had %d bytes to give, %v", requestsEnd, n, err)
+	}
+}
+
+// following is a raw WebSocket that follows a room.
+func following(t *testing.T, node *parleytest.Node, ada *parleytest.Client, room string) (*net.TCPConn, *bufio.Reader) {
+	t.Helper()
+	conn, in := rawSocket(t, node)
+	_, _ = conn.Write(masked(finalText, initWith(ada.Token)))
+	if _, err := in.Peek(1); err != nil { // the acknowledgement is under way
+		t.Fatal(err)
+	}
+	_, _ = conn.Write(masked(finalText, startOf("1", follow(messageAdded, room, ""))))
+	return conn, in
+}
+
+// onlyListens answers no ping, so it may be gone.
+func onlyListens(t *testing.T, node *parleytest.Node, ada *parleytest.Client, room string) {
+	begin := time.Now()
+	_, in := following(t, node, ada, room)
+	if got := endOf(in); got != "close 1001" {
+		t.Errorf("%s instead of 1001 after %v", got, time.Since(begin))
+	}
+}
+
+// doesNothing is what the server sees of a peer whose machine has vanished.
+func doesNothing(t *testing.T, node *parleytest.Node, ada *parleytest.Client, room string) {
+	conn, in := following(t, node, ada, room)
+	// It looks again when the server must have given it up: two heartbeats, and the time to close.
+	time.Sleep(9 * time.Second) // the absence itself
+	if err := conn.SetReadDeadline(time.Now().Add(linger)); err != nil {
+		t.Fatal(err)
+	}
+	if got := endOf(in); got != "close 1001" && got != "cut" {
+		t.Errorf("%s: the server still waits", got)
+	}
+}
+
+// halfClosed says that it has nothing more to say. A stream may end that way, and so may a socket.
+func halfClosed(t *testing.T, node *parleytest.Node, ada *parleytest.Client, room string) {
+	conn, in := following(t, node, ada, room)
+	if err := conn.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if got := endOf(in); got != "cut" {
+		t.Errorf("a WebSocket: %s", got)
+	}
+	a := ask("", ada, follow(messageAdded, room, "")).attempts[0]
+	stream := dialRaw(t, node)
+	fmt.Fprintf(stream, "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAccept: text/event-stream\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s",
+		a.token, len(a.body), a.body)
+	if err := stream.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, stream); isTimeout(err) {
+		t.Error("a stream: the server still waits")
+	}
+}
+
+// expires: a token's end is the connection's, on both transports.
+func expires(t *testing.T, node *parleytest.Node, _ *parleytest.Client, room string) {
+	claims := claimsOf("ada")
+	claims["exp"] = time.Now().Add(time.Second).Unix() // and the server's leeway of 5 s
+	brief := &parleytest.Client{URL: node.URL, Token: signed(t, jwt.SigningMethodHS256, []byte(hostileSecret), claims), HTTP: http.DefaultClient}
+	ws := parleytest.MustSubscribe(t, parleytest.OverWS, brief, follow(messageAdded, room, ""))
+	sse := parleytest.MustSubscribe(t, parleytest.OverSSE, brief, follow(messageAdded, room, ""))
+	if f := ws.Next(t); websocket.CloseStatus(f.Err) != 4403 {
+		t.Errorf("the WebSocket: %+v", f)
+	}
+	if f := sse.Next(t); f.Result.Code() != "UNAUTHENTICATED" {
+		t.Errorf("the event stream: %+v", f)
+	}
+	result, err := brief.Do(context.Background(), parleytest.Operation{Query: harmless})
+	if err != nil || result.Code() != "UNAUTHENTICATED" {
+		t.Errorf("afterwards: %+v, %v", result, err)
+	}
+}

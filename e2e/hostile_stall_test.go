@@ -1,0 +1,120 @@
+package e2e
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"parley/e2e/parleytest"
+)
+
+// TestHostileReaders: subscribers that stop reading slow nobody down, cost bounded memory, and are
+// closed. Who comes back with its cursor misses nothing.
+func TestHostileReaders(t *testing.T) {
+	node := startHostile(t, nil)
+	ada := person(t, node, "ada")
+	room := ada.CreateRoom(t, "Pond")
+	before := settled(t, node)
+	t.Run("that stop", func(t *testing.T) {
+		stalled := stallMany(t, node, ada, room)
+		fromWS := parleytest.MustSubscribe(t, parleytest.OverWS, ada, follow(messageAdded, room, ""))
+		fromSSE := parleytest.MustSubscribe(t, parleytest.OverSSE, ada, follow(messageAdded, room, ""))
+		fromWS.Position(t)
+		fromSSE.Position(t)
+		content := func(i int) string { return fmt.Sprintf("%d %s", i, strings.Repeat("x", 8000)) }
+		slowest, n := time.Duration(0), parleytest.Scale(300, 1000)
+		peak := measure(t, node)
+		for i := range n {
+			begin := time.Now()
+			ada.MustSend(t, room, content(i))
+			for _, s := range []*parleytest.Stream{fromWS, fromSSE} {
+				if got := s.Next(t).Result.Text("messageAdded", "content"); got != content(i) {
+					t.Fatalf("a reader who reads got %.20q instead of message %d", got, i)
+				}
+			}
+			slowest = max(slowest, time.Since(begin))
+			if i%50 == 0 {
+				now := measure(t, node)
+				peak.heap, peak.resident = max(peak.heap, now.heap), max(peak.resident, now.resident)
+			}
+		}
+		t.Logf("%d stalled readers, %d messages of 8 KiB, the slowest to reach both others took %v; at most: heap %.1f MiB, resident %.1f MiB",
+			len(stalled), n, slowest, peak.heap/(1<<20), peak.resident/(1<<20))
+		// Events are shared, and a reader may hold an outbox of 1 MiB of them.
+		if peak.heap > before.heap+float64(len(stalled))*(1<<20)+strayHeap {
+			t.Errorf("the heap grew from %.1f MiB to %.1f MiB", before.heap/(1<<20), peak.heap/(1<<20))
+		}
+		parleytest.Eventually(t, "only those who read are left", func() bool { return node.Metric(t, "parley_connections") == 2 })
+	})
+	nothingLeft(t, node, before)
+	t.Run("that come back", func(t *testing.T) { comesBack(t, node, ada, room) })
+	nothingLeft(t, node, before)
+}
+
+// stallMany opens subscribers over both transports that never read what comes.
+func stallMany(t *testing.T, node *parleytest.Node, ada *parleytest.Client, room string) []net.Conn {
+	t.Helper()
+	var stalled []net.Conn
+	for range parleytest.Scale(5, 20) {
+		ws, _ := following(t, node, ada, room)
+		sse, _ := followingStream(t, node, ada, room)
+		for _, conn := range []*net.TCPConn{ws, sse} {
+			if err := conn.SetReadBuffer(4096); err != nil {
+				t.Fatal(err)
+			}
+			stalled = append(stalled, conn)
+		}
+	}
+	return stalled
+}
+
+// followingStream is a raw event stream that follows a room, read up to its first position.
+func followingStream(t *testing.T, node *parleytest.Node, ada *parleytest.Client, room string) (*net.TCPConn, *bufio.Reader) {
+	t.Helper()
+	a := ask("", ada, follow(messageAdded, room, "")).attempts[0]
+	conn := dialRaw(t, node)
+	fmt.Fprintf(conn, "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAccept: text/event-stream\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s",
+		a.token, len(a.body), a.body)
+	in := bufio.NewReader(conn)
+	for line := ""; !strings.HasPrefix(line, "id: "); {
+		var err error
+		if line, err = in.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return conn, in
+}
+
+// comesBack: a reader stalls until the server has enough, reads what is left, and resumes.
+func comesBack(t *testing.T, node *parleytest.Node, ada *parleytest.Client, room string) {
+	_, in := followingStream(t, node, ada, room)
+	for i := range 400 {
+		ada.MustSend(t, room, fmt.Sprintf("%d %s", i, strings.Repeat("x", 8000)))
+	}
+	var cursor string
+	seen := 0
+	all, _ := io.ReadAll(in) // until the server's end, however it ends
+	for line := range strings.Lines(string(all)) {
+		if id, ok := strings.CutPrefix(line, "id: "); ok {
+			cursor = strings.TrimSpace(id)
+		}
+		if strings.HasPrefix(line, "data: {") && strings.HasSuffix(strings.TrimSpace(line), "}") {
+			seen++
+		}
+	}
+	if seen == 0 || seen >= 400 || !strings.Contains(string(all), "retry: ") {
+		t.Fatalf("%d of 400 messages came before the end: %.100q", seen, all[max(0, len(all)-100):])
+	}
+	s := parleytest.MustSubscribe(t, parleytest.OverSSE, ada, follow(messageAdded, room, cursor))
+	for i := seen; i < 400; i++ {
+		got := s.Next(t).Result.Text("messageAdded", "content")
+		if want := fmt.Sprint(i); !strings.HasPrefix(got, want+" ") {
+			t.Fatalf("%.20q instead of message %d", got, i)
+		}
+	}
+	t.Logf("the stream ended after %d of 400 messages; the others came on the next one", seen)
+}
