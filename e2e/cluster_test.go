@@ -58,8 +58,7 @@ func (c *cluster) reader(as *parleytest.Client, subscribe parleytest.Subscriber,
 // sendDuring sends n messages while something happens to the cluster.
 func (c *cluster) sendDuring(t *testing.T, n int, happens func()) *ledger {
 	t.Helper()
-	sent := make(chan *ledger, 1)
-	go func() { sent <- sendAll(t, c.senders, c.room, n) }()
+	sent := sending(t, c.senders, c.room, n)
 	happens()
 	return <-sent
 }

@@ -30,8 +30,7 @@ func TestKillInTheMiddleOfSending(t *testing.T) {
 		readers[name] = r
 	}
 
-	sent := make(chan *ledger, 1)
-	go func() { sent <- sendAll(t, senders, room, n) }()
+	sent := sending(t, senders, room, n)
 	for round := 1; round <= 3; round++ {
 		parleytest.Eventually(t, "more messages are seen", func() bool { return readers["ws"].count() >= round*n/5 })
 		node.Kill()

@@ -38,6 +38,15 @@ func sendAll(t *testing.T, clients []*parleytest.Client, room string, n int) *le
 	return l
 }
 
+// sending runs sendAll beside the test, which waits for it in any case.
+func sending(t *testing.T, clients []*parleytest.Client, room string, n int) <-chan *ledger {
+	sent := make(chan *ledger, 1)
+	var running sync.WaitGroup
+	running.Go(func() { sent <- sendAll(t, clients, room, n) })
+	t.Cleanup(running.Wait)
+	return sent
+}
+
 // send sends one message until it is acknowledged.
 func (l *ledger) send(ctx context.Context, c *parleytest.Client, room, content string) bool {
 	deadline := time.Now().Add(90 * time.Second)
@@ -190,6 +199,9 @@ func (r *reader) checkComplete(t *testing.T, name string, l *ledger) {
 			t.Errorf("%s: seq %.0f came after %.0f", name, r.seqs[i], r.seqs[i-1])
 			break
 		}
+	}
+	if t.Failed() {
+		return
 	}
 	t.Logf("%s: %d messages, each once, in order; came back %d times, %d resets", name, len(r.seen), r.returns, r.resets)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -228,14 +229,20 @@ func (c *client) wantError(id, code string) {
 	}
 }
 
-// waitForPing waits for the heartbeat, which the library answers by itself.
-func (c *client) waitForPing() {
+// answerPings says nothing but the pongs of the library, until so many pings have come; then it
+// hangs up.
+func (c *client) answerPings(pings int64) {
 	c.t.Helper()
-	before := c.pings.Load()
-	transporttest.Wait(c.t, "a ping", func() bool {
-		c.wantNothing()
-		return c.pings.Load() > before
+	ctx, cancel := context.WithCancel(context.Background())
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		if _, text, err := c.conn.Read(ctx); ctx.Err() == nil {
+			c.t.Errorf("got %s, %v", text, err)
+		}
 	})
+	transporttest.Wait(c.t, "enough pings", func() bool { return c.pings.Load() >= pings })
+	cancel()
+	reading.Wait()
 }
 
 // slowJudge judges when it is told to.

@@ -149,7 +149,7 @@ func (s suite) order(t *testing.T) {
 }
 
 func (s suite) positions(t *testing.T) {
-	rig := s.rig(t, transport.Options{Heartbeat: 20 * time.Millisecond})
+	rig := s.rig(t, transport.Options{Heartbeat: 400 * time.Millisecond})
 	rig.Tick("a", "before")
 	start := rig.Logs.Tail("a").String()
 	stream := s.client.Subscribe(t, rig, "", ticks("a"), "")
@@ -194,7 +194,7 @@ func (s suite) resume(t *testing.T) {
 }
 
 func (s suite) state(t *testing.T) {
-	rig := s.rig(t, transport.Options{Heartbeat: 20 * time.Millisecond})
+	rig := s.rig(t, transport.Options{Heartbeat: 400 * time.Millisecond})
 	rig.SetState("k", "present")
 	stream := s.client.Subscribe(t, rig, "", `subscription { state(key: "k") }`, "")
 	if got := stream.Next(); got.Kind != Event || got.Value != "present" || got.Cursor != "" {
@@ -429,7 +429,7 @@ func (s suite) endBehindEvents(t *testing.T) {
 
 // storm opens, publishes, closes and ends all at once; what is left is nothing.
 func (s suite) storm(t *testing.T) {
-	rig := s.rig(t, transport.Options{Heartbeat: 300 * time.Millisecond, HighWater: 32 << 10, CloseTimeout: 50 * time.Millisecond})
+	rig := s.rig(t, transport.Options{Heartbeat: 500 * time.Millisecond, HighWater: 32 << 10, CloseTimeout: 50 * time.Millisecond})
 	var readers, publisher sync.WaitGroup
 	over := make(chan struct{})
 	publisher.Go(func() { stormPublish(rig, over) })
