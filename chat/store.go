@@ -27,11 +27,13 @@ type Store interface {
 	// Append writes an entry and what it changes, and publishes it, in one step. First, an
 	// idempotency key already used by this sender is answered with the message it made
 	// (Repeat), or with CONFLICT if the fingerprint differs. Then the versions in Expect are
-	// compared: one that moved is ErrMoved.
+	// compared: one that moved is ErrMoved, and so is a change of a membership that isn't as the
+	// kind presumes, or of a message that isn't there.
 	Append(ctx context.Context, a Append) (Appended, error)
 
 	// MarkRead moves a member's read and delivered positions up to seq (or the room's last seq,
-	// whichever is less); lower ones stay. NOT_FOUND for one who isn't a member now.
+	// whichever is less); lower ones stay, and LastReadAt moves only with LastReadSeq. NOT_FOUND
+	// for one who isn't a member now.
 	MarkRead(ctx context.Context, room, user string, seq uint64) (Member, error)
 
 	// Unread counts messages after max(the member's read position, the seq at joining) that
@@ -105,7 +107,8 @@ type Expect struct {
 type Append struct {
 	RoomID string
 	Kind   eventlog.Kind
-	// Actor is who does it. Where the actor has a membership row, its name and avatar follow.
+	// Actor is who does it. Where the actor is a member (or leaves), the row's name and avatar
+	// follow.
 	Actor  User
 	Expect Expect
 
@@ -164,7 +167,8 @@ type MessageQuery struct {
 // MessagePage is a run of messages, ascending by seq.
 type MessagePage struct {
 	Messages []Message
-	// HasBefore and HasAfter say whether there are readable ones on either side of the page.
+	// HasBefore and HasAfter say whether there are readable ones on either side of the page; of
+	// an empty one: up to After, and from Before.
 	HasBefore, HasAfter bool
 	// Room is the room in the same atomic read; its Tail is the page's position in the log.
 	Room Room

@@ -65,7 +65,7 @@ func slowBody(t *testing.T, node *parleytest.Node, _ *parleytest.Client, _ strin
 		conn, begin := dialRaw(t, node), time.Now()
 		_, _ = io.WriteString(conn, bodyPromised+"Accept: "+accept+"\r\n\r\n")
 		go trickle(conn, `{"query":"`+strings.Repeat(" ", 900))
-		if got := statusOf(conn); got != "400" || time.Since(begin) > 10*time.Second {
+		if got := statusOf(conn); got != "408" || time.Since(begin) > 10*time.Second {
 			t.Errorf("for %s: %s after %v", accept, got, time.Since(begin))
 		}
 	}
@@ -77,7 +77,7 @@ func halfBody(t *testing.T, node *parleytest.Node, _ *parleytest.Client, _ strin
 	if err := conn.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	if got := statusOf(conn); got != "400" && got != "closed" {
+	if got := statusOf(conn); got != "400" {
 		t.Errorf("%s instead of 400", got)
 	}
 }
@@ -116,7 +116,11 @@ func unreadAnswer(t *testing.T, node *parleytest.Node, ada *parleytest.Client, _
 	fmt.Fprintf(conn, "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s",
 		a.token, len(a.body), a.body)
 	time.Sleep(requestsEnd) // the reluctance itself
-	if err := conn.SetReadDeadline(time.Now().Add(parleytest.Patience)); err != nil {
+	// What the kernels hold still comes, and then the end.
+	if err := conn.SetReadBuffer(1 << 20); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(2 * parleytest.Patience)); err != nil {
 		t.Fatal(err)
 	}
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -125,7 +129,7 @@ func unreadAnswer(t *testing.T, node *parleytest.Node, ada *parleytest.Client, _
 	}
 	defer response.Body.Close()
 	if n, err := io.Copy(io.Discard, response.Body); err == nil || isTimeout(err) {
-		t.Errorf("after %v the server still had %d bytes to give, %v", requestsEnd, n, err)
+		t.Errorf("after %v the server still gave %d bytes, %v", requestsEnd, n, err)
 	}
 }
 

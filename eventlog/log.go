@@ -45,13 +45,15 @@ type Log interface {
 	// Read returns up to limit publications after the position. The entry at `after` is
 	// verified first: another epoch, another check, an offset trimmed away or beyond the
 	// tail is a *GapError. Where the entry at `after` was trimmed but the one after it wasn't,
-	// that one's Prev decides. Offset 0 of any epoch (0 included) is the start of the log.
+	// that one's Prev decides. Offset 0 of any epoch (0 included) is the start of the log. A page
+	// may span epochs, but a position in an earlier one can't be read on from.
 	Read(ctx context.Context, log string, after Position, limit int) (Page, error)
 
 	// Watch tells watcher of every publication from some moment before Watch returns, until
 	// stop is called; it returns once the engine's subscription is confirmed. Publications
-	// may be lost or come twice or late: the log is the truth. stop may be called once, and
-	// returns when no call to watcher is under way any more.
+	// may be lost or come twice or late: the log is the truth. The context bounds the call, not
+	// the watch. stop may be called once, and returns when no call to watcher is under way any
+	// more.
 	Watch(ctx context.Context, log string, watcher Watcher) (stop func(), err error)
 
 	// Fence ends the epoch of a log whose history disagrees with `seen`, a position this

@@ -14,7 +14,8 @@ import (
 type Store interface {
 	// Renew extends the lease of a node's instance to ttl from now. It returns false, and does
 	// nothing, for a lease that was held and has lapsed: the caller must take a new instance id
-	// and connect its devices again. The first Renew of an id takes the lease.
+	// and connect its devices again. The first Renew of an id takes the lease; one after Release
+	// is refused.
 	Renew(ctx context.Context, instance string, ttl time.Duration) (held bool, err error)
 
 	// Connect records a device of a user under the instance. A user without devices becomes
@@ -44,7 +45,7 @@ type Store interface {
 	// refresh isn't. The set holds at most MaxTyping users; more are not shown.
 	SetTyping(ctx context.Context, room string, user User, ttl time.Duration) error
 
-	// Typing reads a room's typing set.
+	// Typing reads a room's typing set, without those who have expired.
 	Typing(ctx context.Context, room string) (Typing, error)
 }
 

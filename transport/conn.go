@@ -32,6 +32,7 @@ type Conn struct {
 	nextBeat time.Time
 	deadline time.Time // zero for none
 	overdue  Reason    // what the deadline means
+	asked    time.Time // when the first heartbeat was sent that the peer hasn't answered; zero for none
 
 	writing sync.Mutex   // held by whoever writes to the socket
 	flushes atomic.Int64 // flushes asked for and not yet done
@@ -169,6 +170,11 @@ func (c *Conn) beat() {
 	for _, o := range c.running() {
 		o.tellPosition()
 	}
+	c.mu.Lock()
+	if c.asked.IsZero() {
+		c.asked = time.Now()
+	}
+	c.mu.Unlock()
 	c.Send(c.link.Wire.Heartbeat())
 }
 

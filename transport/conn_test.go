@@ -165,11 +165,17 @@ func TestConn(t *testing.T) {
 		}
 		_ = p.conn.Close()
 	})
-	run("doesn't call silent who can't have seen the heartbeat yet", func(t *testing.T, service *transport.Service) {
+	run("calls nobody silent who has had no time to answer", func(t *testing.T, service *transport.Service) {
 		_, p := connect(t, service, transport.Link{Silence: beat / 4, Greeting: []byte("hello\n")})
-		time.Sleep(beat) // the greeting waits all the time, so that no beat is sent
-		p.want("hello")
-		p.want("end: No sign of life")
+		time.Sleep(3 * beat) // the greeting waits all the time, so that no beat is sent
+		p.want("hello", "beat")
+		asked := time.Now()
+		for line := ""; line != "end: No sign of life\n"; {
+			line, _ = p.lines.ReadString('\n')
+		}
+		if took := time.Since(asked); took < beat || took > 2*beat {
+			t.Errorf("cut %v after the first beat", took)
+		}
 		p.wantEnd()
 	})
 	run("gives up who doesn't read, without a word", func(t *testing.T, service *transport.Service) {

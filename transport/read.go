@@ -23,8 +23,7 @@ func (c *Conn) park() {
 			c.early = c.first[:1]
 			c.crew.Go(c.burst)
 			return
-		case errors.Is(err, os.ErrDeadlineExceeded) && c.flushing() && !c.Closing():
-			// The peer can't have seen our latest heartbeat: that it reads is its sign of life.
+		case errors.Is(err, os.ErrDeadlineExceeded) && c.mayBeAlive():
 		case err != nil:
 			c.endReading(err)
 			return
@@ -44,13 +43,32 @@ func (c *Conn) limitRead() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var by time.Time
+	interval := c.service.options.Heartbeat
 	switch {
 	case c.closing:
 		by = c.closeBy
-	case c.link.Silence > 0:
+	case c.link.Silence > 0 && c.asked.IsZero():
 		by = time.Now().Add(c.link.Silence)
+	case c.link.Silence > 0:
+		by = time.Now().Add(max(interval/2, time.Until(c.asked.Add(interval))))
 	}
 	return c.link.Socket.SetReadDeadline(by)
+}
+
+// heard notes a sign of life.
+func (c *Conn) heard() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked = time.Time{}
+}
+
+// mayBeAlive reports whether a peer that is silent for too long has an excuse: while bytes wait it
+// can't have seen our latest heartbeat, and after this process was held up there may be none that
+// it has had an interval's time to answer.
+func (c *Conn) mayBeAlive() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.closing && (c.flushing() || c.asked.IsZero() || time.Since(c.asked) < c.service.options.Heartbeat)
 }
 
 // burst receives until the socket holds no more.
@@ -80,6 +98,7 @@ func (c *Conn) receive(in *bufio.Reader) (err error) {
 		if room.WaitForRoom(c.Context()) != nil && !c.Closing() {
 			return net.ErrClosed
 		}
+		c.heard()
 		if err := c.limitRead(); err != nil {
 			return err
 		}

@@ -292,3 +292,36 @@ func TestOlderSnapshot(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestRecentIsCapped fills the set of recent topics of a room's bucket and lets an append trim it.
+func TestRecentIsCapped(t *testing.T) {
+	const full, change = 10_500, 20_000
+	server := redistest.Start(t)
+	store := open(t, server, redis.Options{})
+	room := newRoom(t, store, ada)
+	prefix := ""
+	for _, p := range redis.Prefixes() {
+		if server.Do("EXISTS", p+"room:"+room) == int64(1) {
+			prefix = p
+		}
+	}
+	f := follow(t, store, room)
+	fill := []any{"ZADD", prefix + "recent"}
+	for i := range full {
+		fill = append(fill, i+1, fmt.Sprint("r_", i+1))
+	}
+	server.Do(fill...)
+	server.Do("HSET", prefix+"bucket", "n", change-1)
+	_, err := store.Append(t.Context(), sending(room, ada, "the one that trims"))
+	must(t, err)
+	if n := server.Do("ZCARD", prefix+"recent"); n != int64(10_000) {
+		t.Errorf("%v topics are kept", n)
+	}
+	if evicted := server.Do("HGET", prefix+"bucket", "evicted"); evicted != "501" {
+		t.Errorf("evicted up to %v, want 501", evicted)
+	}
+	eventually(t, "who was behind what was evicted is told to look", func() bool {
+		_, looks := f.heard()
+		return looks > 0
+	})
+}

@@ -12,7 +12,9 @@ func TestParseHint(t *testing.T) {
 			t.Errorf("got %+v, %v, want %+v", h, ok, want)
 		}
 	})
-	for _, text := range []string{"", "\n", "12", "12\n", "12\nr_1", "12\n\n{}", "x\nr_1\n{}", "-1\nr_1\n{}", "1.5\nr_1\n{}"} {
+	for _, text := range []string{
+		"", "\n", "12", "12\n", "12\nr_1", "12\n\n{}", "x\nr_1\n{}", "-1\nr_1\n{}", "1.5\nr_1\n{}",
+	} {
 		t.Run(strconv.Quote(text), func(t *testing.T) {
 			if h, ok := parseHint(text); ok {
 				t.Errorf("got %+v", h)

@@ -54,7 +54,8 @@ func everyVerb(t *testing.T, store *redis.Store) {
 	renew(t, store, "node")
 	must(t, store.Connect(t.Context(), "node", "first", user), store.Connect(t.Context(), "node", "second", user),
 		store.SetTyping(t.Context(), room.ID, user, time.Minute),
-		store.Disconnect(t.Context(), "node", "first", ada.ID, 0), store.Disconnect(t.Context(), "node", "second", ada.ID, time.Millisecond),
+		store.Disconnect(t.Context(), "node", "first", ada.ID, 0),
+		store.Disconnect(t.Context(), "node", "second", ada.ID, time.Millisecond),
 		store.SetTyping(t.Context(), room.ID, visitor(bob), time.Millisecond),
 		store.Connect(t.Context(), "node", "third", visitor(bob)), store.Release(t.Context(), "node"))
 	eventually(t, "all is swept", func() bool {
@@ -70,7 +71,9 @@ func everyVerb(t *testing.T, store *redis.Store) {
 
 func readEverything(t *testing.T, store *redis.Store, room string) {
 	t.Helper()
-	_, err := store.View(t.Context(), chat.ViewQuery{RoomID: room, Users: []string{ada.ID}, Sender: ada.ID, ClientID: "key"})
+	_, err := store.View(t.Context(), chat.ViewQuery{
+		RoomID: room, Users: []string{ada.ID}, Sender: ada.ID, ClientID: "key",
+	})
 	must(t, err)
 	_, err = store.MarkRead(t.Context(), room, ada.ID, 1)
 	must(t, err)
@@ -78,7 +81,9 @@ func readEverything(t *testing.T, store *redis.Store, room string) {
 	must(t, err)
 	_, err = store.Message(t.Context(), room, 1)
 	must(t, err)
-	_, err = store.Messages(t.Context(), chat.MessageQuery{RoomID: room, Limit: 10, Readable: eventlog.Intervals{{From: 2, To: 9}}})
+	_, err = store.Messages(t.Context(), chat.MessageQuery{
+		RoomID: room, Limit: 10, Readable: eventlog.Intervals{{From: 2, To: 9}},
+	})
 	must(t, err)
 	_, err = store.Members(t.Context(), room, "", 10)
 	must(t, err)

@@ -41,7 +41,8 @@ func TestOpenRefuses(t *testing.T) {
 	t.Run("URLs that are none", func(t *testing.T) {
 		for _, url := range []string{
 			"", "localhost:6379", "http://localhost", "redis://:" + secret + "@host:port/0",
-			"redis://:" + secret + "@localhost/one", "redis://:a%" + secret + "@localhost/0", "redis://:/" + secret + "@localhost",
+			"redis://:" + secret + "@localhost/one",
+			"redis://:a%" + secret + "@localhost/0", "redis://:/" + secret + "@localhost",
 		} {
 			refused(t, url, "redis://user:password@host:port/db")
 		}

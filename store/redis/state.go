@@ -53,9 +53,8 @@ func (s *Store) WatchState(ctx context.Context, name string, sink func([]eventlo
 func stateTopic(name string) (topic, error) {
 	if room, ok := strings.CutPrefix(name, typingPrefix); ok && room != "" {
 		e := entityOf(room)
-		return topic{name: name, bucket: e.bucket, channel: e.channel(), state: true, decode: func(payload string) (any, error) {
-			return decodeTyping(room, payload)
-		}}, nil
+		decode := func(payload string) (any, error) { return decodeTyping(room, payload) }
+		return topic{name: name, bucket: e.bucket, channel: e.channel(), state: true, decode: decode}, nil
 	}
 	if user, ok := strings.CutPrefix(name, presencePrefix); ok && user != "" {
 		b := bucketOf(user)

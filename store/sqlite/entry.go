@@ -31,7 +31,7 @@ func (r *room) nextEntry(at time.Time, kind eventlog.Kind) entry {
 	}}
 }
 
-// appendEntry writes the entry at the end of the room's log, and the log's new state.
+// appendEntry writes the entry at the end of the room's log.
 func (t *tx) appendEntry(ctx context.Context, r *room, e entry) error {
 	ev := e.event
 	ev.Seq = r.LastSeq
@@ -57,7 +57,14 @@ func (t *tx) appendEntry(ctx context.Context, r *room, e entry) error {
 	if over, young := r.grown(r.Tail.Offset, t.retention, t.at); over {
 		t.grown = append(t.grown, growth{r.ID, young})
 	}
-	_, err = t.exec(ctx, `UPDATE log SET epoch = ?, tail = ?, tail_mark = ?, last_seq = ?, last_message_at = ?, bytes = ?
+	r.moved = true // and is written with the transaction's other logs
+	return nil
+}
+
+// saveLog writes the state of a log that was moved on.
+func (t *tx) saveLog(ctx context.Context, r *room) error {
+	r.moved = false
+	_, err := t.exec(ctx, `UPDATE log SET epoch = ?, tail = ?, tail_mark = ?, last_seq = ?, last_message_at = ?, bytes = ?
 		WHERE room = ?`, r.Tail.Epoch, r.Tail.Offset, r.Tail.Check, r.LastSeq, millis(r.LastMessageAt), r.bytes, r.no)
 	return err
 }

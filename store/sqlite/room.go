@@ -17,6 +17,8 @@ type room struct {
 	chat.Room
 	no int64
 	extent
+	// moved says that the log's state isn't written yet.
+	moved bool
 }
 
 const roomColumns = `room.no, room.id, room.type, room.name, room.topic, room.visibility, room.history,
@@ -117,8 +119,7 @@ func (t *tx) insertRoom(ctx context.Context, r *room) error {
 	}
 	r.no = no
 	t.changed = true
-	t.touched = append(t.touched, r.ID)
-	t.cache.keep(r)
+	t.touch(t.cache.keep(r), room{})
 	_, err = t.exec(ctx, `INSERT INTO log (room, epoch, tail, tail_mark, last_seq, first, bytes)
 		VALUES (?, ?, 0, 0, 0, 1, 0)`, r.no, r.Tail.Epoch)
 	return err

@@ -18,9 +18,10 @@ type tx struct {
 	grown     []growth
 	retention eventlog.Retention
 	cache     *cache
-	// touched are the rooms whose cached rows may differ from the database if the transaction,
-	// or the step, fails.
-	touched []string
+	// rooms are those that the transaction may have changed, step those that the step under way
+	// may have.
+	rooms []*cachedRoom
+	step  []touched
 	// changed says that rows were changed.
 	changed bool
 }
@@ -64,6 +65,9 @@ func (t *tx) transact(body func() error) error {
 	}
 	err := body()
 	if err == nil {
+		err = t.saveLogs(ctx)
+	}
+	if err == nil {
 		_, err = t.conn.exec(ctx, `COMMIT`)
 	}
 	if err != nil {
@@ -76,7 +80,9 @@ func (t *tx) transact(body func() error) error {
 // led here is told, and mostly the database has rolled back itself by then.
 func (t *tx) rollback(ctx context.Context) {
 	_, _ = t.conn.exec(ctx, `ROLLBACK`)
-	t.cache.forget(t.touched)
+	for _, room := range t.rooms {
+		t.cache.forget(room)
+	}
 }
 
 // attempt runs one step of the transaction under a savepoint: one that fails leaves no trace, and
@@ -86,9 +92,10 @@ func (t *tx) attempt(run func(*tx) error) (result, fatal error) {
 	if _, err := t.conn.exec(ctx, `SAVEPOINT step`); err != nil {
 		return nil, err
 	}
+	t.step = t.step[:0]
 	before := *t
 	if result = run(t); result != nil {
-		t.cache.forget(t.touched[len(before.touched):])
+		t.undo()
 		// A full disk may end the whole transaction, savepoint included: then this fails.
 		if _, err := t.conn.exec(ctx, `ROLLBACK TO step`); err != nil {
 			return nil, fmt.Errorf("%w, after: %v", err, result)

@@ -67,6 +67,8 @@ func rootField(op *graphql.OperationContext) *ast.Field {
 
 func (r *Rig) resolve(ctx context.Context, field string, args map[string]any) (any, error) {
 	switch field {
+	case "__typename":
+		return "Query", nil
 	case "hello":
 		if name, ok := args["name"].(string); ok {
 			return "hello " + name, nil

@@ -1,0 +1,205 @@
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"parley/e2e/parleytest"
+)
+
+const replyFields = `id content replyTo { id content }`
+
+// sendReply sends an answer to a message and returns its id.
+func sendReply(t *testing.T, c *parleytest.Client, room, content, to string) string {
+	t.Helper()
+	return c.Must(t, `mutation($room: ID!, $content: String!, $to: ID) {
+		sendMessage(input: {roomId: $room, content: $content, replyToId: $to}) { message { id replyTo { content } } } }`,
+		map[string]any{"room": room, "content": content, "to": to}).Text("sendMessage", "message", "id")
+}
+
+// joinedLate: in a room with the history SINCE_JOINED, what was said before bob came stays hidden,
+// also as what is answered to.
+func joinedLate(t *testing.T, node *parleytest.Node) {
+	ada, bob := person(t, node, "ada"), person(t, node, "bob")
+	room := ada.Must(t, `mutation { createRoom(input: {name: "Late", history: SINCE_JOINED}) { room { id } } }`, nil).Text("createRoom", "room", "id")
+	sent := ada.MustSend(t, room, "hidden")
+	hidden, early := sent.Text("sendMessage", "message", "id"), sent.Text("sendMessage", "message", "cursor")
+	ada.MustSend(t, room, "hidden too")
+	ada.Must(t, addMember, map[string]any{"room": room, "user": "bob"})
+	follows := func(c *parleytest.Client, subscribe parleytest.Subscriber, query, after string) *parleytest.Stream {
+		s := parleytest.MustSubscribe(t, subscribe, c, follow(query, room, after))
+		s.Position(t)
+		return s
+	}
+	added := `subscription($room: ID!, $after: Cursor) { messageAdded(roomId: $room, after: $after) { ` + replyFields + ` } }`
+	events := `subscription($room: ID!, $after: Cursor) { roomEvents(roomId: $room, after: $after) { __typename ... on MessageSent { message { ` + replyFields + ` } } } }`
+	byAda, byBob := follows(ada, parleytest.OverWS, added, ""), follows(bob, parleytest.OverWS, added, "")
+	answer := sendReply(t, ada, room, "answer", hidden)
+
+	if got := byAda.Next(t).Result.Text("messageAdded", "replyTo", "content"); got != "hidden" {
+		t.Errorf("ada, who may read it, is told that %q is answered", got)
+	}
+	shown := map[string]string{"live": string(byBob.Next(t).Result.Data)}
+	for name, subscribe := range transports {
+		// A cursor from before his time, as ada may have given him, opens nothing.
+		shown["messageAdded resumed over "+name] = string(follows(bob, subscribe, added, early).Next(t).Result.Data)
+		s := follows(bob, subscribe, events, early)
+		shown["MemberJoined over "+name] = string(s.Next(t).Result.Data)
+		shown["roomEvents resumed over "+name] = string(s.Next(t).Result.Data)
+	}
+	for name, query := range map[string]string{
+		"messages":                      `{ room(id: ROOM) { messages { edges { node { ` + replyFields + ` } } } } }`,
+		"messages from the first":       `{ room(id: ROOM) { messages(first: 10) { edges { node { ` + replyFields + ` } } } } }`,
+		"messages after an old cursor":  `{ room(id: ROOM) { messages(first: 10, after: EARLY) { edges { node { ` + replyFields + ` } } } } }`,
+		"messages before an old cursor": `{ room(id: ROOM) { messages(last: 10, before: EARLY) { edges { node { ` + replyFields + ` } } } } }`,
+		"message":                       `{ message(id: ANSWER) { ` + replyFields + ` } }`,
+		"node":                          `{ node(id: ANSWER) { ... on Message { ` + replyFields + ` } } }`,
+		"the hidden message":            `{ message(id: HIDDEN) { content } node(id: HIDDEN) { ... on Message { content } } }`,
+		"roomEvents, polling":           `{ roomEvents(roomId: ROOM, after: EARLY) { events { __typename ... on MessageSent { message { ` + replyFields + ` } } } } }`,
+		"sending":                       `mutation { sendMessage(input: {roomId: ROOM, content: "me too", replyToId: ANSWER}) { message { ` + replyFields + ` replyTo { ` + replyFields + ` } } } }`,
+	} {
+		text := strings.NewReplacer("ROOM", `"`+room+`"`, "EARLY", `"`+early+`"`, "ANSWER", `"`+answer+`"`, "HIDDEN", `"`+hidden+`"`).Replace(query)
+		shown[name] = string(bob.Must(t, text, nil).Data)
+	}
+	for name, data := range shown {
+		if strings.Contains(data, "hidden") || strings.Contains(data, hidden) {
+			t.Errorf("%s: bob reads %s", name, data)
+		}
+		if !strings.Contains(data, "answer") && !strings.Contains(name, "hidden") && !strings.Contains(name, "before") && !strings.Contains(name, "Joined") {
+			t.Errorf("%s: bob doesn't see the answer: %s", name, data)
+		}
+	}
+	refused, err := bob.Do(t.Context(), parleytest.Operation{Query: `mutation($room: ID!, $to: ID) { sendMessage(input: {roomId: $room, content: "?", replyToId: $to}) { message { id } } }`,
+		Variables: map[string]any{"room": room, "to": hidden}})
+	if err != nil || refused.Code() != "BAD_INPUT" {
+		t.Errorf("answering the hidden message: %+v, %v", refused, err)
+	}
+}
+
+// cameBack: what was said between leaving and coming back stays hidden, whichever way it is asked
+// for, with cursors from before, from between and from after.
+func cameBack(t *testing.T, node *parleytest.Node) {
+	ada, bob := person(t, node, "ada"), person(t, node, "bob")
+	room := ada.CreateRoom(t, "Revolving door", "bob")
+	cursorOf := func(r parleytest.Result) string { return r.Text("sendMessage", "message", "cursor") }
+	start := cursorOf(ada.MustSend(t, room, "start"))
+	before := cursorOf(ada.MustSend(t, room, "before"))
+	ada.Must(t, removeMember, map[string]any{"room": room, "user": "bob"})
+	between := cursorOf(ada.MustSend(t, room, "between 1"))
+	ada.MustSend(t, room, "between 2")
+	ada.Must(t, addMember, map[string]any{"room": room, "user": "bob"})
+	ada.MustSend(t, room, "after")
+
+	for cursor, want := range map[string][]string{start: {"before", "after"}, before: {"after"}, between: {"after"}} {
+		for name, subscribe := range transports {
+			for _, query := range []string{messageAdded, roomEvents} {
+				got := contentsUntil(t, parleytest.MustSubscribe(t, subscribe, bob, follow(query, room, cursor)), "after")
+				if !slices.Equal(got, want) {
+					t.Errorf("resumed over %s: %q instead of %q", name, got, want)
+				}
+			}
+		}
+		for name, query := range map[string]string{
+			"polling": `query($room: ID!, $after: Cursor) { roomEvents(roomId: $room, after: $after) { events { ... on MessageSent { message { content } } } } }`,
+			"paging":  `query($room: ID!, $after: Cursor) { room(id: $room) { messages(first: 10, after: $after) { edges { node { content } } } } }`,
+		} {
+			data := string(bob.Must(t, query, map[string]any{"room": room, "after": cursor}).Data)
+			if strings.Contains(data, "between") || strings.Count(data, `"content"`) != len(want) {
+				t.Errorf("%s: %s instead of %q", name, data, want)
+			}
+		}
+	}
+	if got := bob.Must(t, `query($room: ID!) { room(id: $room) { viewerUnreadCount } }`, map[string]any{"room": room}).At("room", "viewerUnreadCount"); fmt.Sprint(got) != "1" {
+		t.Errorf("%v unread instead of 1", got)
+	}
+}
+
+// contentsUntil reads the contents of messages up to the one given.
+func contentsUntil(t *testing.T, s *parleytest.Stream, last string) (contents []string) {
+	t.Helper()
+	for {
+		f := s.Next(t)
+		if f.End {
+			t.Fatalf("the stream ended: %+v", f)
+		}
+		content := f.Result.Text("messageAdded", "content") + f.Result.Text("roomEvents", "message", "content")
+		if content != "" {
+			contents = append(contents, content)
+		}
+		if content == last {
+			return contents
+		}
+	}
+}
+
+// endsLive: every subscription of a removed member ends with FORBIDDEN, of one who leaves with
+// complete; roomEvents shows the entry that did it.
+func endsLive(t *testing.T, node *parleytest.Node) {
+	ada, bob := person(t, node, "ada"), person(t, node, "bob")
+	for _, end := range []struct{ name, event, code string }{{"removed", "MemberRemoved", "FORBIDDEN"}, {"left", "MemberLeft", ""}} {
+		room := ada.CreateRoom(t, "Exit", "bob")
+		streams := map[string]*parleytest.Stream{}
+		for transport, subscribe := range transports {
+			for _, f := range followings {
+				query := strings.ReplaceAll(f.query, "ROOM", `"`+room+`"`)
+				if strings.Contains(query, "CURSOR") {
+					continue
+				}
+				s := parleytest.MustSubscribe(t, subscribe, bob, parleytest.Operation{Query: query})
+				if strings.HasPrefix(f.name, "messageAdded") || strings.HasPrefix(f.name, "roomEvents") {
+					s.Position(t)
+				} else {
+					s.Next(t)
+				}
+				streams[f.name+" over "+transport] = s
+			}
+		}
+		if end.name == "removed" {
+			ada.Must(t, removeMember, map[string]any{"room": room, "user": "bob"})
+		} else {
+			bob.Must(t, `mutation($room: ID!) { leaveRoom(input: {roomId: $room}) { room { id } } }`, map[string]any{"room": room})
+		}
+		ada.MustSend(t, room, whispered)
+		for name, s := range streams {
+			last := ""
+			f := s.Next(t)
+			for ; !f.End && f.Result.Code() == ""; f = s.Next(t) {
+				if last = f.Result.Text("roomEvents", "__typename"); strings.Contains(string(f.Result.Data), whispered) {
+					t.Errorf("%s, %s: %s", end.name, name, f.Result.Data)
+				}
+			}
+			if f.Result.Code() != end.code || f.Err != nil {
+				t.Errorf("%s, %s: ended by %+v", end.name, name, f)
+			}
+			if strings.HasPrefix(name, "roomEvents") && last != end.event {
+				t.Errorf("%s, %s: the last event was %q", end.name, name, last)
+			}
+		}
+	}
+}
+
+// strangersPresence: nobody sees whether strangers are there, whatever ids they ask for.
+func strangersPresence(t *testing.T, node *parleytest.Node) {
+	ada, zoe := person(t, node, "ada"), person(t, node, "zoe")
+	room := ada.CreateRoom(t, "Window")
+	online := parleytest.MustSubscribe(t, parleytest.OverWS, ada, follow(messageAdded, room, ""))
+	online.Position(t)
+	ids := map[string]any{"ids": []string{"ada", "bob", "nobody", "zoe", "r_x", ""}}
+	if got := string(zoe.Must(t, `query($ids: [ID!]!) { presence(userIds: $ids) { id } }`, ids).Data); got != `{"presence":[{"id":"zoe"}]}` {
+		t.Errorf("a stranger asks and gets %s", got)
+	}
+	for name, subscribe := range transports {
+		s := parleytest.MustSubscribe(t, subscribe, zoe, parleytest.Operation{Query: `subscription($ids: [ID!]!) { presence(userIds: $ids) { id } }`, Variables: ids})
+		if got := s.Next(t).Result.Text("presence", "id"); got != "zoe" {
+			t.Errorf("a stranger follows over %s and is told of %q", name, got)
+		}
+		ada.Must(t, addMember, map[string]any{"room": room, "user": "zoe"})
+		if got := s.Next(t).Result.Text("presence", "id"); got != "ada" {
+			t.Errorf("over %s, in a room with ada: %q", name, got)
+		}
+		ada.Must(t, removeMember, map[string]any{"room": room, "user": "zoe"})
+		s.Close()
+	}
+}

@@ -1,0 +1,83 @@
+package redis
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestCompare checks a bucket with two topics, watched when its count was 10.
+func TestCompare(t *testing.T) {
+	type check struct {
+		heard map[string]uint64 // hints since the last check
+		tail  bucketTail
+		want  []string
+	}
+	at := func(n uint64, recent map[string]uint64) bucketTail {
+		return bucketTail{bucketState: bucketState{n: n, mark: "life"}, recent: recent}
+	}
+	both := []string{"one", "two"}
+	for name, checks := range map[string][]check{
+		"nothing happens": {{tail: at(10, nil)}, {tail: at(10, nil)}},
+		"all is heard": {
+			{heard: map[string]uint64{"one": 11, "two": 12}, tail: at(12, map[string]uint64{"one": 11, "two": 12})},
+			{tail: at(12, nil)},
+		},
+		"a hint is late": {
+			{tail: at(11, map[string]uint64{"one": 11})},
+			{heard: map[string]uint64{"one": 11}, tail: at(11, nil)},
+			{tail: at(11, nil)},
+		},
+		"a hint is lost": {
+			{tail: at(11, map[string]uint64{"one": 11})},
+			{tail: at(11, nil), want: []string{"one"}},
+			{tail: at(11, nil)},
+		},
+		"one is lost, one is heard": {
+			{heard: map[string]uint64{"two": 12}, tail: at(12, map[string]uint64{"one": 11, "two": 12})},
+			{tail: at(12, nil), want: []string{"one"}},
+		},
+		"another topic changes": {{tail: at(11, map[string]uint64{"three": 11})}, {tail: at(11, nil)}},
+		"the bucket is gone": {
+			{tail: bucketTail{}, want: both},
+			{tail: bucketTail{}},
+		},
+		"the bucket begins anew and is further already": {
+			{tail: bucketTail{bucketState: bucketState{n: 50, mark: "another life"}}, want: both},
+		},
+		"the bucket is put back": {{tail: at(9, nil), want: both}, {tail: at(9, nil)}},
+		"the bucket is put back below what was heard": {
+			{heard: map[string]uint64{"one": 12}, tail: at(11, nil), want: both},
+		},
+		"hints begin anew": {
+			{heard: map[string]uint64{"one": 12}, tail: at(12, nil)},
+			{heard: map[string]uint64{"one": 12}, tail: at(12, nil), want: both},
+		},
+		"more has changed than is told": {
+			{tail: bucketTail{bucketState: bucketState{n: 30000, mark: "life", evicted: 11}}, want: both},
+			{tail: bucketTail{bucketState: bucketState{n: 30000, mark: "life", evicted: 11}}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ts, b := newTopics(), allBuckets()[0]
+			for _, name := range both {
+				ts.add(topic{name: name, bucket: b}, &watch{}, bucketState{n: 10, mark: "life"})
+			}
+			for i, c := range checks {
+				for _, name := range slices.Sorted(maps.Keys(c.heard)) {
+					ts.hear(hint{n: c.heard[name], topic: name})
+				}
+				var missed []string
+				for _, t := range ts.compare(ts.marks(), map[*bucket]bucketTail{b: c.tail}) {
+					missed = append(missed, t.name)
+				}
+				slices.Sort(missed)
+				if diff := cmp.Diff(c.want, missed); diff != "" {
+					t.Errorf("check %d: (-want +got):\n%s", i, diff)
+				}
+			}
+		})
+	}
+}
