@@ -15,3 +15,13 @@ func TestStore(t *testing.T) {
 		return open(t, server, redis.Options{Retention: o.Retention})
 	})
 }
+
+// TestStoreAcross: every call goes to the next of three nodes in turn.
+func TestStoreAcross(t *testing.T) {
+	server := redistest.Start(t)
+	storetest.Run(t, func(t *testing.T, o storetest.Options) storetest.Store {
+		server.Flush()
+		options := redis.Options{Retention: o.Retention}
+		return storetest.Across(open(t, server, options), open(t, server, options), open(t, server, options))
+	})
+}
