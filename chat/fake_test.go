@@ -46,6 +46,11 @@ func (f *fakeStore) RoomsOf(_ context.Context, user string) ([]chat.Membership, 
 	return f.roomsOf(user)
 }
 
+func (f *fakeStore) RoomCount(_ context.Context, user string) (int, error) {
+	rooms, err := f.roomsOf(user)
+	return len(rooms), err
+}
+
 // fakeLog reads by its function.
 type fakeLog struct {
 	eventlog.Log

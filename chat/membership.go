@@ -166,7 +166,7 @@ func (s *Service) admit(ctx context.Context, room Room, user User, role Role, ex
 
 // roomLeftFor returns LIMIT_EXCEEDED for a user who is in as many rooms as one may be.
 func (s *Service) roomLeftFor(ctx context.Context, user string) error {
-	count, err := s.roomCount(ctx, user)
+	count, err := s.store.RoomCount(ctx, user)
 	if err != nil {
 		return public(err)
 	}
@@ -174,21 +174,6 @@ func (s *Service) roomLeftFor(ctx context.Context, user string) error {
 		return Errorf(LimitExceeded, "a user may be in at most %d rooms", s.limits.RoomsPerUser)
 	}
 	return nil
-}
-
-// RoomCounter is a Store that counts a user's rooms without reading them, which every joining asks
-// for.
-type RoomCounter interface {
-	// RoomCount returns how many rooms a user is a member of now.
-	RoomCount(ctx context.Context, user string) (int, error)
-}
-
-func (s *Service) roomCount(ctx context.Context, user string) (int, error) {
-	if counter, ok := s.store.(RoomCounter); ok {
-		return counter.RoomCount(ctx, user)
-	}
-	rooms, err := s.store.RoomsOf(ctx, user)
-	return len(rooms), err
 }
 
 func (m *Member) onlyOwnerOf(room Room) bool { return m.Role == Owner && room.OwnerCount == 1 }

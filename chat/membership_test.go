@@ -294,7 +294,7 @@ func TestLimitsOfMembership(t *testing.T) {
 	})
 }
 
-// countingStore is a fake that counts rooms, so that they need not be read.
+// countingStore is a fake that counts rooms.
 type countingStore struct {
 	fakeStore
 	rooms int
@@ -302,7 +302,7 @@ type countingStore struct {
 
 func (c *countingStore) RoomCount(context.Context, string) (int, error) { return c.rooms, nil }
 
-func TestAStoreThatCountsRoomsIsAsked(t *testing.T) {
+func TestRoomsPerUserAreLimited(t *testing.T) {
 	store := &countingStore{}
 	store.create = func(chat.NewRoom) (chat.Room, error) { return chat.Room{}, nil }
 	service := chat.NewService(store, nil, chat.Limits{RoomsPerUser: 3})

@@ -53,6 +53,10 @@ type Store interface {
 	// RoomsOf reads the rooms a user is a member of, in no particular order.
 	RoomsOf(ctx context.Context, user string) ([]Membership, error)
 
+	// RoomCount counts the rooms a user is a member of; it may count a few more, whose joining or
+	// leaving is under way.
+	RoomCount(ctx context.Context, user string) (int, error)
+
 	// PublicRooms reads PUBLIC rooms whose lower-cased name contains search (lower-cased), in
 	// the order of Room.PublicKey, after the key given.
 	PublicRooms(ctx context.Context, search, after string, limit int) ([]Room, error)

@@ -125,3 +125,14 @@ func byBucket(ids []string) map[int][]string {
 	}
 	return groups
 }
+
+// RoomCount implements [chat.Store], by the index.
+func (s *Store) RoomCount(ctx context.Context, user string) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	count, err := s.client.ZCard(ctx, entityOf(user).own("rooms")).Result()
+	if err != nil {
+		return 0, forChat(fault(ctx, "count rooms", err))
+	}
+	return int(count), nil
+}

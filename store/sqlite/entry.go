@@ -11,9 +11,6 @@ import (
 	"parley/eventlog"
 )
 
-// entryFormat is the version of what is stored of an entry.
-const entryFormat = 1
-
 // entry is an entry of a room's log: what is stored of it, and the event once it is hydrated.
 type entry struct {
 	event *chat.Event
@@ -41,9 +38,9 @@ func (t *tx) appendEntry(ctx context.Context, r *room, e entry) error {
 	}
 	size := e.size(actor)
 	_, err := t.exec(ctx, `INSERT INTO entry (room, pos, epoch, mark, prev, at, kind, actor, actor_name, actor_avatar, seq,
-		message, member, size, format) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0), nullif(?, ''), ?, ?)`,
+		message, member, size, format) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0), nullif(?, ''), ?, 1)`,
 		r.no, ev.Position.Offset, ev.Position.Epoch, ev.Position.Check, e.prev, ev.At.UnixMilli(), ev.Kind,
-		actor.ID, actor.Name, actor.AvatarURL, ev.Seq, e.message, e.member, size, entryFormat)
+		actor.ID, actor.Name, actor.AvatarURL, ev.Seq, e.message, e.member, size)
 	if err != nil {
 		return err
 	}

@@ -156,6 +156,16 @@ func (s *Store) RoomsOf(ctx context.Context, user string) ([]chat.Membership, er
 	return rooms, chatError(err)
 }
 
+// RoomCount implements chat.Store.
+func (s *Store) RoomCount(ctx context.Context, user string) (int, error) {
+	count, err := read(ctx, s, func(ctx context.Context, c *conn) (count int, err error) {
+		_, err = c.get(ctx, func(from row) error { return from.Scan(&count) },
+			`SELECT count(*) FROM member WHERE user = ? AND active`, user)
+		return count, err
+	})
+	return count, chatError(err)
+}
+
 // PublicRooms implements chat.Store.
 func (s *Store) PublicRooms(ctx context.Context, search, after string, limit int) ([]chat.Room, error) {
 	afterName, afterID, _ := cutLast(after, "\x00")

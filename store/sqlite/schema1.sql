@@ -48,7 +48,7 @@ CREATE TABLE entry (
   message      INTEGER,               -- seq of the message concerned
   member       TEXT,                  -- user of the member concerned
   size         INTEGER NOT NULL,
-  format       INTEGER NOT NULL,
+  format       INTEGER NOT NULL,      -- of what is stored of an entry: 1
   PRIMARY KEY (room, pos)
 ) STRICT, WITHOUT ROWID;
 

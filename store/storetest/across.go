@@ -68,6 +68,10 @@ func (a *across) RoomsOf(ctx context.Context, user string) ([]chat.Membership, e
 	return a.next().RoomsOf(ctx, user)
 }
 
+func (a *across) RoomCount(ctx context.Context, user string) (int, error) {
+	return a.next().RoomCount(ctx, user)
+}
+
 func (a *across) PublicRooms(ctx context.Context, search, after string, limit int) ([]chat.Room, error) {
 	return a.next().PublicRooms(ctx, search, after, limit)
 }

@@ -45,6 +45,9 @@ func listRoomsOf(r rig) {
 	r.same("rooms", got, want)
 	r.append(joining(left, bob))
 	r.same("rooms after coming back", len(r.roomsOf(bob.ID)), 4)
+	count, err := r.RoomCount(r.Context(), bob.ID)
+	r.must("RoomCount", err)
+	r.same("their count", count, 4)
 }
 
 func listMemberships(r rig) {

@@ -155,6 +155,11 @@ func (m *memory) RoomsOf(ctx context.Context, user string) (rooms []chat.Members
 	return rooms, err
 }
 
+func (m *memory) RoomCount(ctx context.Context, user string) (n int, err error) {
+	err = m.ofChat(ctx, func() error { n = len(m.model.roomsOf(user)); return nil })
+	return n, err
+}
+
 func (m *memory) PublicRooms(ctx context.Context, search, after string, limit int) (rooms []chat.Room, err error) {
 	err = m.ofChat(ctx, func() error { rooms = m.model.publicRooms(search, after, limit); return nil })
 	return rooms, err
