@@ -39,6 +39,7 @@ func (s *server) graphql(schema graphql.ExecutableSchema) http.Handler {
 	h.AddTransport(sse.Transport{Service: s.connections})
 	h.AddTransport(graphqlhttp.Transport{Service: s.connections})
 	h.SetErrorPresenter(resolvers.PresentError(s.log))
+	h.SetRecoverFunc(resolvers.RecoverPanic(s.log))
 	h.SetQueryCache(lru.New[*ast.QueryDocument](queryCacheSize))
 	h.SetParserTokenLimit(s.config.QueryTokens)
 	h.Use(resolvers.Documents{Introspection: s.config.development()})

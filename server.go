@@ -144,7 +144,7 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 	s.hub = delivery.NewHub(s.store, delivery.Options{Log: log, Registerer: s.metrics})
 	schema := graph.NewExecutableSchema(graph.Config{Resolvers: &resolvers.Resolver{
 		Chat: rooms, Tracker: s.tracker, Presence: s.store, State: s.store, Log: s.store,
-		PollAfterSeconds: pollAfterSeconds, MaxPresence: c.MaxPresence,
+		PollAfterSeconds: pollAfterSeconds, MaxPresence: c.MaxPresence, Logger: log,
 	}})
 	opener := render.NewOpener(schema.Schema(), s.metrics)
 	s.connections = transport.NewService(transport.Options{

@@ -35,8 +35,6 @@ func (t *topic) join(j *joining) {
 	}
 	missing, known := t.since(j.s.at.Position)
 	switch {
-	case t.healing:
-		t.waiting[j.s] = j
 	case !t.placed:
 		j.done <- verdict{}
 	case known && len(missing) <= maxInstant:
@@ -44,6 +42,8 @@ func (t *topic) join(j *joining) {
 		j.done <- verdict{live: true}
 	case known:
 		j.done <- verdict{missing: missing}
+	case j.verified && t.healing:
+		t.waiting[j.s] = j
 	case j.verified && !j.waited:
 		// The subscriber is ahead, or two histories meet: the log decides.
 		j.waited = true

@@ -139,6 +139,75 @@ func TestAheadOfALostTail(t *testing.T) {
 	})
 }
 
+// TestWaitingWhenLost: one who waits for the topic, being ahead of it, when the topic finds history
+// lost.
+func TestWaitingWhenLost(t *testing.T) {
+	inWorld(t, delivery.Options{}, func(w world) {
+		first := w.subscribe(withResets("ada"))
+		w.settle()
+		all := w.log.notes(room, 3)
+		w.settle()
+		all = append(all, silentNotes(w, 2, false)...)
+		lost := onlyFirst(func() { w.log.truncate(room, 2) })
+		w.log.set(func(l *fakeLog) { l.onRead = func(eventlog.Position, eventlog.Page) { lost() } })
+		second := w.subscribe(withResets("bob"))
+		second.saw(append(names(all...), lostShown)...)
+		first.saw(append(names(all[:3]...), lostShown)...)
+		second.goesOn()
+		first.goesOn()
+	})
+}
+
+// TestPlacedInALostHistory: one who read the log's tail before it was lost joins after the topic has
+// found that out, and nobody is left who could have told it where the log goes on.
+func TestPlacedInALostHistory(t *testing.T) {
+	inWorld(t, delivery.Options{}, func(w world) {
+		all := w.log.notes(room, 5)
+		first := w.subscribe(startingAt(forOne("ada"), from(all[4])))
+		w.settle()
+		lose := onlyFirst(func() {
+			w.log.truncate(room, 2)
+			w.log.look(room)
+			time.Sleep(time.Second)
+		})
+		w.log.set(func(l *fakeLog) {
+			l.onRead = func(after eventlog.Position, _ eventlog.Page) {
+				if after.Offset == 0 {
+					lose()
+				}
+			}
+		})
+		second := w.subscribe(withResets("bob"))
+		time.Sleep(time.Minute)
+		first.endedBy("history lost, on at 3")
+		second.saw(append(names(all...), lostShown)...)
+		second.goesOn()
+	})
+}
+
+// TestNewcomerHoldsNobody: what a newcomer lacks is rendered beside the group it will join.
+func TestNewcomerHoldsNobody(t *testing.T) {
+	inWorld(t, delivery.Options{}, func(w world) {
+		sub := forOne("ada")
+		first := w.subscribe(sub)
+		w.settle()
+		all := w.log.notes(room, 50)
+		w.settle()
+		hold, old := make(chan struct{}), all[20].Payload
+		sub.Renderer.(*renderer).instead = func(_ context.Context, source delivery.Source) ([]byte, error) {
+			if source.Payload == old {
+				<-hold
+			}
+			return nil, nil
+		}
+		second := w.subscribe(startingAt(sub, from(all[9])))
+		first.goesOn()
+		all = append(all, w.log.at(w.log.tail(room).Position))
+		close(hold)
+		second.saw(names(all[10:]...)...)
+	})
+}
+
 func count(words []string, word string) (n int) {
 	for _, w := range words {
 		if w == word {
@@ -244,6 +313,20 @@ func TestCloseAtEveryMoment(t *testing.T) {
 			conn.resume()
 			gone(w, c)
 			w.same("overflows", conn.overflows.Load(), int64(0))
+		})
+	})
+	t.Run("its lane first", func(t *testing.T) {
+		inWorld(t, delivery.Options{}, func(w world) {
+			w.log.notes(room, 500)
+			conn := newConnection(1000)
+			conn.stop()
+			c := w.subscribeOn(conn, forOne("ada"))
+			w.settle()
+			c.lane.Close()
+			conn.resume()
+			w.settle()
+			c.sub.Close()
+			gone(w, c)
 		})
 	})
 	t.Run("while the store is away and the topic heals", func(t *testing.T) {

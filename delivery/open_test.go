@@ -46,6 +46,32 @@ func TestOpening(t *testing.T) {
 			third.goesOn()
 		})
 	})
+	t.Run("a failed topic is nobody's any more", func(t *testing.T) {
+		inWorld(t, delivery.Options{}, func(w world) {
+			w.log.set(func(l *fakeLog) { l.down = true })
+			var again []*client
+			var mu sync.Mutex
+			for range 3 { // all of one topic: each one's end brings its successor
+				sub := forOne("ada")
+				sub.Lane = newConnection(roomy).outbox.NewLane(lines{}, nil)
+				sub.Done = func(error) {
+					w.log.set(func(l *fakeLog) { l.down = false })
+					mu.Lock()
+					defer mu.Unlock()
+					again = append(again, w.subscribe(forOne("ada")))
+				}
+				if _, err := w.hub.Subscribe(sub); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(20 * time.Second)
+			w.same("successors", len(again), 3)
+			for _, c := range again {
+				c.goesOn()
+				w.same("ends", c.ends(), []string{})
+			}
+		})
+	})
 }
 
 // TestTopicComesAndGoes: the last one to leave stops the watch, the next one opens another, though

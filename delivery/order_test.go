@@ -77,6 +77,15 @@ func TestOrder(t *testing.T) {
 		"more hints than may be held while the log is being read": func(w world) []*entry {
 			return duringRead(w, func() []*entry { return w.log.notes(room, 50) })
 		},
+		"more hints than may be held, one after the other": func(w world) []*entry {
+			return duringRead(w, func() (all []*entry) {
+				for range 50 {
+					all = append(all, w.log.notes(room, 1)...)
+					time.Sleep(time.Millisecond)
+				}
+				return all
+			})
+		},
 		"the store fails while the log is read": func(w world) (all []*entry) {
 			w.log.set(func(l *fakeLog) { l.down = true })
 			w.log.silently(func() { all = w.log.notes(room, 3) })

@@ -68,13 +68,20 @@ func TestNotShareable(t *testing.T) {
 		inWorld(t, delivery.Options{}, func(w world) {
 			all := w.log.notes(room, 2)
 			var clients []*client
+			var asked atomic.Int64
+			shared := &renderer{instead: func(context.Context, delivery.Source) ([]byte, error) {
+				asked.Add(1)
+				return nil, delivery.ErrNotShareable
+			}}
 			for i := range 3 {
 				sub := forOne("ada")
-				sub.Renderer, sub.Personal = notShareable(), personal(fmt.Sprint(i))
+				sub.Renderer, sub.Personal = shared, personal(fmt.Sprint(i))
 				clients = append(clients, w.subscribe(sub))
 			}
-			w.settle()
-			all = append(all, w.log.notes(room, 2)...)
+			for range 2 {
+				w.settle()
+				all = append(all, w.log.notes(room, 1)...)
+			}
 			for i, c := range clients {
 				var want []string
 				for _, e := range all {
@@ -82,6 +89,7 @@ func TestNotShareable(t *testing.T) {
 				}
 				c.saw(want...)
 			}
+			w.same("shared renderings tried", asked.Load(), int64(3+1)) // by three replays, and live
 		})
 	})
 	t.Run("state", func(t *testing.T) {

@@ -394,6 +394,16 @@ func TestAuthorizedAnew(t *testing.T) {
 					}
 					return eventlog.Everything(), nil
 				}
+				back := withResets("dan") // was away while it was asked
+				away := onlyFirst(func() {
+					w.log.append(room, kindAccess, revoked("dan"))
+					w.log.append(room, kindAccess, begins("dan"))
+				})
+				back.Spec.Authorize = func(context.Context) (eventlog.Intervals, error) {
+					away()
+					return intervalsOf(w.log.at(w.log.tail(room).Position), "dan"), nil
+				}
+				e := w.subscribe(back)
 				a, b, c := w.subscribe(refused), w.subscribe(shut), w.subscribe(later)
 				w.settle()
 				all := w.log.notes(room, 5)
@@ -406,6 +416,7 @@ func TestAuthorizedAnew(t *testing.T) {
 				b.endedBy("revoked")
 				d.endedBy("forbidden")
 				c.goesOn()
+				e.goesOn()
 			})
 		})
 	}

@@ -31,7 +31,7 @@ func (h *Hub) retry(ctx context.Context, patience time.Duration, what string, f 
 		if err == nil || ctx.Err() != nil || !errors.Is(err, eventlog.ErrUnavailable) || time.Since(begun) >= patience {
 			return err
 		}
-		if tries == 3 {
+		if tries >= 3 {
 			h.warn(what, err)
 		}
 		select {

@@ -124,6 +124,24 @@ func TestState(t *testing.T) {
 			c.saw("a2", "b1")
 		})
 	})
+	t.Run("nothing is rendered for one who has gone by then", func(t *testing.T) {
+		inWorld(t, delivery.Options{}, func(w world) {
+			s, r := newSource(value("a", 1)), &renderer{}
+			hold := make(chan struct{})
+			s.onWatch = func() { <-hold }
+			sub := ofState(s, "")
+			sub.Group, sub.Renderer = "its own", r
+			gone, stays := w.subscribe(sub), w.subscribe(ofState(s, ""))
+			w.settle()
+			gone.sub.Close()
+			w.settle()
+			close(hold)
+			stays.saw("a1")
+			s.tell(value("a", 2))
+			stays.saw("a1", "a2")
+			w.same("renders", r.renders.Load(), int64(0))
+		})
+	})
 	t.Run("no values, then one", func(t *testing.T) {
 		inWorld(t, delivery.Options{}, func(w world) {
 			s := newSource()

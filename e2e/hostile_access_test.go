@@ -35,7 +35,9 @@ type heldThings struct {
 // hold has a member collect what can be known.
 func hold(t *testing.T, member, other *parleytest.Client, room string) heldThings {
 	t.Helper()
-	id := func(c *parleytest.Client) string { return c.MustSend(t, room, whispered).Text("sendMessage", "message", "id") }
+	id := func(c *parleytest.Client) string {
+		return c.MustSend(t, room, whispered).Text("sendMessage", "message", "id")
+	}
 	h := heldThings{room: room, others: id(other), own: id(member)}
 	r := member.Must(t, `query($room: ID!) { room(id: $room) { viewerMembership { id } messages(first: 1) { edges { cursor } } } }`, map[string]any{"room": room})
 	h.member = r.Text("room", "viewerMembership", "id")
@@ -46,7 +48,7 @@ func hold(t *testing.T, member, other *parleytest.Client, room string) heldThing
 // triedBy makes a case of an operation tried by each of the people, with what is held.
 func (h heldThings) triedBy(name, query string, people ...*parleytest.Client) hostileCase {
 	c := hostileCase{name: name, alike: true}
-	text := strings.NewReplacer("ROOM", `"`+h.room+`"`, "OWN", `"`+h.own+`"`, "MESSAGE", `"`+h.others+`"`, "MEMBER", `"`+h.member+`"`, "CURSOR", `"`+h.cursor+`"`).Replace(query)
+	text := strings.NewReplacer("<room>", `"`+h.room+`"`, "<own>", `"`+h.own+`"`, "<message>", `"`+h.others+`"`, "<member>", `"`+h.member+`"`, "<cursor>", `"`+h.cursor+`"`).Replace(query)
 	for _, p := range people {
 		c.attempts = append(c.attempts, ask("", p, parleytest.Operation{Query: text}).attempts...)
 	}
@@ -55,46 +57,46 @@ func (h heldThings) triedBy(name, query string, people ...*parleytest.Client) ho
 
 // readings are the ways to read a room, with what they answer to one who may not know of it.
 var readings = []struct{ name, query, unknown, forbidden string }{
-	{"node of the room", `{ node(id: ROOM) { ... on Room { name topic metadata } } }`, "null", ""},
-	{"room", `{ room(id: ROOM) { name topic metadata memberCount lastMessageAt } }`, "null", ""},
-	{"room, its messages", `{ room(id: ROOM) { messages { edges { node { content } } } } }`, "null", "FORBIDDEN"},
-	{"room, its messages after a cursor", `{ room(id: ROOM) { messages(after: CURSOR) { edges { node { content } } } } }`, "null", "FORBIDDEN"},
-	{"room, its members", `{ room(id: ROOM) { members { edges { node { user { id } } } } } }`, "null", "FORBIDDEN"},
-	{"room, who types", `{ room(id: ROOM) { typing { id } } }`, "null", "FORBIDDEN"},
-	{"message", `{ message(id: MESSAGE) { content } }`, "null", "null"},
-	{"message, one's own", `{ message(id: OWN) { content room { name } } }`, "null", "null"},
-	{"node of a message", `{ node(id: MESSAGE) { ... on Message { content } } }`, "null", "null"},
-	{"node of a member", `{ node(id: MEMBER) { ... on RoomMember { role } } }`, "null", "null"},
-	{"roomEvents, polling", `{ roomEvents(roomId: ROOM) { cursor } }`, "NOT_FOUND", "FORBIDDEN"},
-	{"roomEvents, polling after a cursor", `{ roomEvents(roomId: ROOM, after: CURSOR) { events { __typename } cursor } }`, "NOT_FOUND", "FORBIDDEN"},
+	{"node of the room", `{ node(id: <room>) { ... on Room { name topic metadata } } }`, "null", ""},
+	{"room", `{ room(id: <room>) { name topic metadata memberCount lastMessageAt } }`, "null", ""},
+	{"room, its messages", `{ room(id: <room>) { messages { edges { node { content } } } } }`, "null", "FORBIDDEN"},
+	{"room, its messages after a cursor", `{ room(id: <room>) { messages(after: <cursor>) { edges { node { content } } } } }`, "null", "FORBIDDEN"},
+	{"room, its members", `{ room(id: <room>) { members { edges { node { user { id } } } } } }`, "null", "FORBIDDEN"},
+	{"room, who types", `{ room(id: <room>) { typing { id } } }`, "null", "FORBIDDEN"},
+	{"message", `{ message(id: <message>) { content } }`, "null", "null"},
+	{"message, one's own", `{ message(id: <own>) { content room { name } } }`, "null", "null"},
+	{"node of a message", `{ node(id: <message>) { ... on Message { content } } }`, "null", "null"},
+	{"node of a member", `{ node(id: <member>) { ... on RoomMember { role } } }`, "null", "null"},
+	{"roomEvents, polling", `{ roomEvents(roomId: <room>) { cursor } }`, "NOT_FOUND", "FORBIDDEN"},
+	{"roomEvents, polling after a cursor", `{ roomEvents(roomId: <room>, after: <cursor>) { events { __typename } cursor } }`, "NOT_FOUND", "FORBIDDEN"},
 }
 
 var followings = []struct{ name, query string }{
-	{"messageAdded", `subscription { messageAdded(roomId: ROOM) { content } }`},
-	{"messageAdded after a cursor", `subscription { messageAdded(roomId: ROOM, after: CURSOR) { content } }`},
-	{"roomEvents", `subscription { roomEvents(roomId: ROOM) { __typename } }`},
-	{"roomEvents after a cursor", `subscription { roomEvents(roomId: ROOM, after: CURSOR) { __typename } }`},
-	{"typing", `subscription { typing(roomId: ROOM) { users { id } } }`},
-	{"presence", `subscription { presence(roomId: ROOM) { id } }`},
+	{"messageAdded", `subscription { messageAdded(roomId: <room>) { content } }`},
+	{"messageAdded after a cursor", `subscription { messageAdded(roomId: <room>, after: <cursor>) { content } }`},
+	{"roomEvents", `subscription { roomEvents(roomId: <room>) { __typename } }`},
+	{"roomEvents after a cursor", `subscription { roomEvents(roomId: <room>, after: <cursor>) { __typename } }`},
+	{"typing", `subscription { typing(roomId: <room>) { users { id } } }`},
+	{"presence", `subscription { presence(roomId: <room>) { id } }`},
 }
 
 var doings = []struct{ name, query string }{
-	{"updateRoom", `mutation { updateRoom(input: {roomId: ROOM, topic: "x"}) { room { id } } }`},
-	{"addMember: oneself", `mutation { addMember(input: {roomId: ROOM, userId: "bob"}) { room { id } } }`},
-	{"addMember", `mutation { addMember(input: {roomId: ROOM, userId: "fay"}) { room { id } } }`},
-	{"removeMember", `mutation { removeMember(input: {roomId: ROOM, userId: "ada"}) { room { id } } }`},
-	{"setRole", `mutation { setRole(input: {roomId: ROOM, userId: "ada", role: MEMBER}) { member { id } } }`},
-	{"sendMessage", `mutation { sendMessage(input: {roomId: ROOM, content: "just between us"}) { message { id } } }`},
-	{"sendMessage in reply", `mutation { sendMessage(input: {roomId: ROOM, content: "just between us", replyToId: MESSAGE}) { message { id replyTo { content } } } }`},
-	{"markRead", `mutation { markRead(input: {roomId: ROOM, seq: 1}) { member { id } } }`},
-	{"setTyping", `mutation { setTyping(input: {roomId: ROOM, typing: true}) { expiresAt } }`},
+	{"updateRoom", `mutation { updateRoom(input: {roomId: <room>, topic: "x"}) { room { id } } }`},
+	{"addMember: oneself", `mutation { addMember(input: {roomId: <room>, userId: "bob"}) { room { id } } }`},
+	{"addMember", `mutation { addMember(input: {roomId: <room>, userId: "fay"}) { room { id } } }`},
+	{"removeMember", `mutation { removeMember(input: {roomId: <room>, userId: "ada"}) { room { id } } }`},
+	{"setRole", `mutation { setRole(input: {roomId: <room>, userId: "ada", role: MEMBER}) { member { id } } }`},
+	{"sendMessage", `mutation { sendMessage(input: {roomId: <room>, content: "just between us"}) { message { id } } }`},
+	{"sendMessage in reply", `mutation { sendMessage(input: {roomId: <room>, content: "just between us", replyToId: <message>}) { message { id replyTo { content } } } }`},
+	{"markRead", `mutation { markRead(input: {roomId: <room>, seq: 1}) { member { id } } }`},
+	{"setTyping", `mutation { setTyping(input: {roomId: <room>, typing: true}) { expiresAt } }`},
 }
 
 var editings = []struct{ name, query string }{
-	{"editMessage, one's own", `mutation { editMessage(input: {messageId: OWN, content: "x"}) { message { id } } }`},
-	{"editMessage", `mutation { editMessage(input: {messageId: MESSAGE, content: "x"}) { message { id } } }`},
-	{"deleteMessage, one's own", `mutation { deleteMessage(input: {messageId: OWN}) { message { id } } }`},
-	{"deleteMessage", `mutation { deleteMessage(input: {messageId: MESSAGE}) { message { id } } }`},
+	{"editMessage, one's own", `mutation { editMessage(input: {messageId: <own>, content: "x"}) { message { id } } }`},
+	{"editMessage", `mutation { editMessage(input: {messageId: <message>, content: "x"}) { message { id } } }`},
+	{"deleteMessage, one's own", `mutation { deleteMessage(input: {messageId: <own>}) { message { id } } }`},
+	{"deleteMessage", `mutation { deleteMessage(input: {messageId: <message>}) { message { id } } }`},
 }
 
 // privateRoom: to bob, who was removed, it looks as to eve, who never was there: as if it weren't.
@@ -116,10 +118,10 @@ func privateRoom(t *testing.T, node *parleytest.Node) {
 		cases = append(cases, h.triedBy(d.name, d.query, bob, eve).mutated("NOT_FOUND"))
 	}
 	cases = append(cases,
-		h.triedBy("joinRoom", `mutation { joinRoom(input: {roomId: ROOM}) { room { id } } }`, bob, eve).mutated("NOT_FOUND"),
-		h.triedBy("leaveRoom", `mutation { leaveRoom(input: {roomId: ROOM}) { room { id } } }`, bob, eve).mutated("NOT_FOUND"),
+		h.triedBy("joinRoom", `mutation { joinRoom(input: {roomId: <room>}) { room { id } } }`, bob, eve).mutated("NOT_FOUND"),
+		h.triedBy("leaveRoom", `mutation { leaveRoom(input: {roomId: <room>}) { room { id } } }`, bob, eve).mutated("NOT_FOUND"),
 		h.triedBy("rooms", `{ rooms { edges { node { id } } } publicRooms(search: "Cabinet") { edges { node { id } } } }`, bob, eve).answered("ok"),
-		h.triedBy("nodes", `{ nodes(ids: [ROOM, MESSAGE, OWN, MEMBER, "ada"]) { id } }`, bob, eve).answered("ok"),
+		h.triedBy("nodes", `{ nodes(ids: [<room>, <message>, <own>, <member>, "ada"]) { id } }`, bob, eve).answered("ok"),
 		h.triedBy("presence of its people", `{ presence(userIds: ["ada"]) { id status } }`, bob, eve).answered("ok"),
 	)
 	runCases(t, node, cases)
@@ -132,7 +134,7 @@ func repeatsAfterRemoval(t *testing.T, ada, bob *parleytest.Client) {
 	room := ada.CreateRoom(t, "Old name", "bob")
 	repeat := parleytest.Operation{Variables: map[string]any{"room": room}, Query: `mutation($room: ID!) {
 		sendMessage(input: {roomId: $room, content: "mine", clientId: "key"}) { message {
-			id content room { name topic metadata memberCount lastMessageAt updatedAt typing { id } messages { edges { node { content } } } members { totalCount } } } } }`}
+			id content room { name topic metadata memberCount lastMessageAt updatedAt } } } }`}
 	first, err := bob.Do(t.Context(), parleytest.Operation{Query: parleytest.SendQuery, Variables: map[string]any{"room": room, "content": "mine", "key": "key"}})
 	if err != nil || len(first.Errors) > 0 {
 		t.Fatalf("%+v, %v", first, err)
@@ -176,8 +178,8 @@ func publicRoom(t *testing.T, node *parleytest.Node) {
 		cases = append(cases, h.triedBy(e.name, e.query, bob, eve).mutated("NOT_FOUND"))
 	}
 	cases = append(cases,
-		h.triedBy("what strangers may know", `{ room(id: ROOM) { name memberCount viewerMembership { id } viewerUnreadCount } }`, bob, eve).answered("ok"),
-		h.triedBy("nodes", `{ nodes(ids: [MESSAGE, OWN, MEMBER, "ada"]) { id } }`, bob, eve).answered("ok"),
+		h.triedBy("what strangers may know", `{ room(id: <room>) { name memberCount viewerMembership { id } viewerUnreadCount } }`, bob, eve).answered("ok"),
+		h.triedBy("nodes", `{ nodes(ids: [<message>, <own>, <member>, "ada"]) { id } }`, bob, eve).answered("ok"),
 		h.triedBy("presence of its people", `{ presence(userIds: ["ada"]) { id status } }`, bob, eve).answered("ok"),
 	)
 	runCases(t, node, cases)
@@ -190,16 +192,16 @@ func ordinaryMember(t *testing.T, node *parleytest.Node) {
 	h := hold(t, bob, ada, room)
 	var cases []hostileCase
 	for name, mutation := range map[string]string{
-		"updateRoom":            `updateRoom(input: {roomId: ROOM, name: "Mine"}) { room { id } }`,
-		"updateRoom, access":    `updateRoom(input: {roomId: ROOM, visibility: PUBLIC}) { room { id } }`,
-		"addMember":             `addMember(input: {roomId: ROOM, userId: "fay"}) { room { id } }`,
-		"removeMember":          `removeMember(input: {roomId: ROOM, userId: "cyd"}) { room { id } }`,
-		"removeMember, owner":   `removeMember(input: {roomId: ROOM, userId: "ada"}) { room { id } }`,
-		"setRole of oneself":    `setRole(input: {roomId: ROOM, userId: "bob", role: OWNER}) { member { id } }`,
-		"setRole of the owner":  `setRole(input: {roomId: ROOM, userId: "ada", role: MEMBER}) { member { id } }`,
-		"editMessage, ada's":    `editMessage(input: {messageId: MESSAGE, content: "x"}) { message { id } }`,
-		"deleteMessage, ada's":  `deleteMessage(input: {messageId: MESSAGE}) { message { id } }`,
-		"addMember with a role": `addMember(input: {roomId: ROOM, userId: "fay", role: OWNER}) { room { id } }`,
+		"updateRoom":            `updateRoom(input: {roomId: <room>, name: "Mine"}) { room { id } }`,
+		"updateRoom, access":    `updateRoom(input: {roomId: <room>, visibility: PUBLIC}) { room { id } }`,
+		"addMember":             `addMember(input: {roomId: <room>, userId: "fay"}) { room { id } }`,
+		"removeMember":          `removeMember(input: {roomId: <room>, userId: "cyd"}) { room { id } }`,
+		"removeMember, owner":   `removeMember(input: {roomId: <room>, userId: "ada"}) { room { id } }`,
+		"setRole of oneself":    `setRole(input: {roomId: <room>, userId: "bob", role: OWNER}) { member { id } }`,
+		"setRole of the owner":  `setRole(input: {roomId: <room>, userId: "ada", role: MEMBER}) { member { id } }`,
+		"editMessage, ada's":    `editMessage(input: {messageId: <message>, content: "x"}) { message { id } }`,
+		"deleteMessage, ada's":  `deleteMessage(input: {messageId: <message>}) { message { id } }`,
+		"addMember with a role": `addMember(input: {roomId: <room>, userId: "fay", role: OWNER}) { room { id } }`,
 	} {
 		cases = append(cases, h.triedBy(name, "mutation { "+mutation+" }", bob).mutated("FORBIDDEN"))
 	}
@@ -217,15 +219,15 @@ func admin(t *testing.T, node *parleytest.Node) {
 	h := hold(t, bob, ada, room)
 	var cases []hostileCase
 	for name, mutation := range map[string]string{
-		"updateRoom, visibility":  `updateRoom(input: {roomId: ROOM, visibility: PUBLIC}) { room { id } }`,
-		"updateRoom, history":     `updateRoom(input: {roomId: ROOM, history: SINCE_JOINED}) { room { id } }`,
-		"addMember as an owner":   `addMember(input: {roomId: ROOM, userId: "fay", role: OWNER}) { room { id } }`,
-		"addMember as an admin":   `addMember(input: {roomId: ROOM, userId: "fay", role: ADMIN}) { room { id } }`,
-		"removeMember, the owner": `removeMember(input: {roomId: ROOM, userId: "ada"}) { room { id } }`,
-		"removeMember, an admin":  `removeMember(input: {roomId: ROOM, userId: "cyd"}) { room { id } }`,
-		"setRole of oneself":      `setRole(input: {roomId: ROOM, userId: "bob", role: OWNER}) { member { id } }`,
-		"setRole of the owner":    `setRole(input: {roomId: ROOM, userId: "ada", role: MEMBER}) { member { id } }`,
-		"editMessage, ada's":      `editMessage(input: {messageId: MESSAGE, content: "x"}) { message { id } }`,
+		"updateRoom, visibility":  `updateRoom(input: {roomId: <room>, visibility: PUBLIC}) { room { id } }`,
+		"updateRoom, history":     `updateRoom(input: {roomId: <room>, history: SINCE_JOINED}) { room { id } }`,
+		"addMember as an owner":   `addMember(input: {roomId: <room>, userId: "fay", role: OWNER}) { room { id } }`,
+		"addMember as an admin":   `addMember(input: {roomId: <room>, userId: "fay", role: ADMIN}) { room { id } }`,
+		"removeMember, the owner": `removeMember(input: {roomId: <room>, userId: "ada"}) { room { id } }`,
+		"removeMember, an admin":  `removeMember(input: {roomId: <room>, userId: "cyd"}) { room { id } }`,
+		"setRole of oneself":      `setRole(input: {roomId: <room>, userId: "bob", role: OWNER}) { member { id } }`,
+		"setRole of the owner":    `setRole(input: {roomId: <room>, userId: "ada", role: MEMBER}) { member { id } }`,
+		"editMessage, ada's":      `editMessage(input: {messageId: <message>, content: "x"}) { message { id } }`,
 	} {
 		cases = append(cases, h.triedBy(name, "mutation { "+mutation+" }", bob).mutated("FORBIDDEN"))
 	}

@@ -3,10 +3,8 @@ package render
 import (
 	"context"
 	"errors"
-	"maps"
 
 	"github.com/99designs/gqlgen/graphql"
-	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -18,25 +16,21 @@ var (
 	errNotOpened = errors.New("render: the resolver left no spec")
 	// ErrDefer refuses incremental delivery in subscriptions.
 	ErrDefer = errors.New("@defer isn't possible in a subscription")
+	// ErrOneField refuses a subscription to nothing, or to several things (GraphQL §5.2.4.1, once
+	// @skip and @include have done their work).
+	ErrOneField = errors.New("a subscription has exactly one field")
 )
-
-// maxRenderers bounds the renderers remembered for those who subscribe next.
-const maxRenderers = 1024
 
 // Opener opens subscriptions.
 type Opener struct {
-	schema    *ast.Schema
-	renderers *lru.Cache[string, *renderer]
-	unshared  prometheus.Counter
+	schema     *ast.Schema
+	operations operations
+	unshared   prometheus.Counter
 }
 
 // NewOpener returns an opener for a schema. The registerer may be nil.
 func NewOpener(schema *ast.Schema, registerer prometheus.Registerer) *Opener {
-	renderers, err := lru.New[string, *renderer](maxRenderers)
-	if err != nil {
-		panic(err) // only a size below 1
-	}
-	o := &Opener{schema: schema, renderers: renderers, unshared: prometheus.NewCounter(prometheus.CounterOpts{
+	o := &Opener{schema: schema, unshared: prometheus.NewCounter(prometheus.CounterOpts{
 		Namespace: "parley", Name: "render_viewer_asked_total",
 		Help: "Shared renderings thrown away because a field asked for the viewer: the schema lacks a @viewer.",
 	})}
@@ -49,8 +43,10 @@ func NewOpener(schema *ast.Schema, registerer prometheus.Registerer) *Opener {
 // Opened is a subscription that has been parsed, validated and authorized, and waits to be served
 // by the hub: delivery.Subscription without the connection's part.
 type Opened struct {
-	Spec     delivery.Spec
-	Group    string
+	Spec delivery.Spec
+	// Group is the key of those who may share the rendering.
+	Group string
+	// Renderer renders for the group, Personal for this subscription's viewer alone.
 	Renderer delivery.Renderer
 	Personal delivery.Renderer
 }
@@ -61,10 +57,15 @@ func (o *Opener) Open(ctx context.Context, exec graphql.GraphExecutor, op *graph
 	refuse := func(err error) (*Opened, *graphql.Response) {
 		return nil, exec.DispatchError(graphql.WithOperationContext(ctx, op), gqlerror.List{gqlerror.Wrap(err)})
 	}
-	if defers(op.Operation) {
+	traits := analyze(o.schema, op.Operation)
+	if traits.defers {
 		return refuse(ErrDefer)
 	}
-	opening := &Opening{}
+	fields := graphql.CollectFields(op, op.Operation.SelectionSet, []string{o.schema.Subscription.Name})
+	if len(fields) != 1 {
+		return refuse(ErrOneField)
+	}
+	opening := &opening{}
 	handler, ctx := exec.DispatchOperation(context.WithValue(ctx, openingKey, opening), op)
 	if response := handler(ctx); response != nil && len(response.Errors) > 0 {
 		response.Data = nil
@@ -73,37 +74,27 @@ func (o *Opener) Open(ctx context.Context, exec graphql.GraphExecutor, op *graph
 	if opening.spec == nil {
 		return refuse(errNotOpened)
 	}
-	personal := o.renderer(exec, op, opening.as)
-	if dependsOnViewer(o.schema, op.Operation) {
-		opening.spec.Audience = "user:" + opening.spec.Principal
-	}
-	key, err := groupKey(op, opening.spec)
+	opened, err := o.opened(exec, op, fields[0], traits, opening.spec)
 	if err != nil {
 		return refuse(err)
-	}
-	opened := &Opened{Spec: *opening.spec, Group: key, Renderer: personal, Personal: personal}
-	if opened.Spec.Audience == "" {
-		opened.Renderer = o.sharedRenderer(key, exec, op)
 	}
 	return opened, nil
 }
 
-// sharedRenderer returns the one renderer of a group.
-func (o *Opener) sharedRenderer(key string, exec graphql.GraphExecutor, op *graphql.OperationContext) *renderer {
-	if r, ok := o.renderers.Get(key); ok {
-		return r
+// opened finds out with whom the renderings of an authorized subscription are shared.
+func (o *Opener) opened(exec graphql.GraphExecutor, op *graphql.OperationContext, root graphql.CollectedField, traits *analysis, spec *Spec) (*Opened, error) {
+	if traits.personal {
+		spec.Audience = "user:" + spec.Principal
 	}
-	fresh := o.renderer(exec, op, nil)
-	if earlier, ok, _ := o.renderers.PeekOrAdd(key, fresh); ok {
-		return earlier
+	variables := traits.variables(op.Variables)
+	key, err := groupKey(op, variables, &spec.Spec)
+	if err != nil {
+		return nil, err
 	}
-	return fresh
-}
-
-// renderer keeps of an operation what rendering needs: nobody's context, headers or extensions.
-func (o *Opener) renderer(exec graphql.GraphExecutor, op *graphql.OperationContext, as func(context.Context) context.Context) *renderer {
-	return &renderer{
-		exec: exec, as: as, unshared: o.unshared,
-		params: graphql.RawParams{Query: op.RawQuery, OperationName: op.OperationName, Variables: maps.Clone(op.Variables)},
+	shared := o.operations.get(key, func() *operation { return newOperation(exec, op, root, variables, o.unshared) })
+	opened := &Opened{Spec: spec.Spec, Group: key, Renderer: shared, Personal: &personal{operation: shared, as: spec.As}}
+	if traits.personal {
+		opened.Renderer = opened.Personal
 	}
+	return opened, nil
 }

@@ -61,11 +61,20 @@ func (s subscription) RoomEvents(ctx context.Context, roomID string, after *even
 // followRoom authorizes the viewer to follow a room's log, and says from where: a cursor of theirs,
 // else the tail as it was when they were authorized.
 func (r *Resolver) followRoom(ctx context.Context, roomID string, after *eventlog.Cursor) (render.Spec, error) {
-	v, err := viewer(ctx)
+	spec, err := r.followTail(ctx, roomID)
 	if err != nil {
-		return render.Spec{}, err
+		return spec, err
 	}
-	start, resumes, err := resumeFrom(ctx, roomID, after)
+	start, err := resumeFrom(ctx, roomID, after)
+	if start.Kind != 0 {
+		spec.Start = start
+	}
+	return spec, err
+}
+
+// followTail authorizes the viewer to follow a room's log from its tail.
+func (r *Resolver) followTail(ctx context.Context, roomID string) (render.Spec, error) {
+	v, err := viewer(ctx)
 	if err != nil {
 		return render.Spec{}, err
 	}
@@ -73,13 +82,10 @@ func (r *Resolver) followRoom(ctx context.Context, roomID string, after *eventlo
 	if err != nil {
 		return render.Spec{}, err
 	}
-	if !resumes {
-		start = access.Room.Cursor()
-	}
 	return render.Spec{
 		As: asViewer(ctx),
 		Spec: delivery.Spec{
-			Topic: access.Room.ID, Start: start, Principal: v.ID, Readable: access.Readable,
+			Topic: access.Room.ID, Start: access.Room.Cursor(), Principal: v.ID, Readable: access.Readable,
 			Authorize: func(ctx context.Context) (eventlog.Intervals, error) {
 				access, err := r.readable(ctx, v.ID, roomID)
 				return access.Readable, err
@@ -98,29 +104,26 @@ func (r *Resolver) readable(ctx context.Context, viewer, roomID string) (chat.Ac
 }
 
 // resumeFrom returns the position a client gives: that of extensions.resume (into which SSE puts
-// Last-Event-ID), else the argument; null and "" count as none.
-func resumeFrom(ctx context.Context, roomID string, after *eventlog.Cursor) (start eventlog.Cursor, resumes bool, err error) {
-	field := "after"
-	if after != nil {
-		start = *after
+// Last-Event-ID), else the argument. Null and "" count as none, which is the zero Cursor.
+func resumeFrom(ctx context.Context, roomID string, after *eventlog.Cursor) (eventlog.Cursor, error) {
+	var start eventlog.Cursor
+	field := "resume"
+	err := start.UnmarshalGQL(orBlank(graphql.GetOperationContext(ctx).Extensions[field]))
+	if err == nil && start.Kind == 0 && after != nil {
+		start, field = *after, "after"
 	}
-	switch resume := graphql.GetOperationContext(ctx).Extensions["resume"].(type) {
-	case nil:
-	case string:
-		if resume != "" {
-			field = "resume"
-			if start, err = eventlog.ParseCursor(resume); err != nil {
-				return start, false, chat.Errorf(chat.BadInput, "%s", err).InField(field)
-			}
-		}
-	default:
-		return start, false, chat.Errorf(chat.BadInput, "a cursor is a string").InField("resume")
+	if err == nil && start.Kind != 0 {
+		err = start.Of(eventlog.CursorLog, roomID)
 	}
-	if start.Kind == 0 {
-		return start, false, nil
+	if err != nil {
+		return eventlog.Cursor{}, chat.Errorf(chat.BadInput, "%s", err).InField(field)
 	}
-	if err := start.Of(eventlog.CursorLog, roomID); err != nil {
-		return start, false, chat.Errorf(chat.BadInput, "%s", err).InField(field)
+	return start, nil
+}
+
+func orBlank(value any) any {
+	if value == nil {
+		return ""
 	}
-	return start, true, nil
+	return value
 }

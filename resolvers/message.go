@@ -59,7 +59,7 @@ func (r message) ReplyTo(ctx context.Context, obj *chat.Message) (*chat.Message,
 	}
 	access, err := r.Chat.Access(ctx, v.ID, obj.RoomID)
 	if err != nil {
-		return nil, err
+		return orAbsent[chat.Message](nil, err)
 	}
 	return r.Chat.Reply(ctx, obj.RoomID, obj.ReplyToSeq, access.Readable)
 }

@@ -2,19 +2,27 @@ package resolvers
 
 import (
 	"context"
+	"slices"
 
 	"parley/chat"
 )
 
-// maxNodes bounds the ids of one Query.nodes or Query.presence.
-const maxNodes = 100
+// maxIDs bounds the ids of one field.
+const maxIDs = 100
+
+func checkIDs(field string, ids []string) error {
+	if len(ids) > maxIDs {
+		return chat.Errorf(chat.BadInput, "at most %d ids at once", maxIDs).InField(field)
+	}
+	return nil
+}
 
 func (q query) Node(ctx context.Context, id string) (chat.Node, error) {
-	v, err := viewer(ctx)
+	nodes, err := q.Nodes(ctx, []string{id})
 	if err != nil {
 		return nil, err
 	}
-	return q.node(ctx, v, id)
+	return nodes[0], nil
 }
 
 func (q query) Nodes(ctx context.Context, ids []string) ([]chat.Node, error) {
@@ -22,44 +30,49 @@ func (q query) Nodes(ctx context.Context, ids []string) ([]chat.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(ids) > maxNodes {
-		return nil, chat.Errorf(chat.LimitExceeded, "at most %d ids at once", maxNodes).InField("ids")
+	if err := checkIDs("ids", ids); err != nil {
+		return nil, err
+	}
+	known, err := q.people(ctx, v, ids)
+	if err != nil {
+		return nil, err
 	}
 	nodes := make([]chat.Node, len(ids))
 	for i, id := range ids {
-		if nodes[i], err = q.node(ctx, v, id); err != nil {
+		if user, ok := known[id]; ok {
+			nodes[i] = user
+		} else if nodes[i], err = q.node(ctx, v, id); err != nil {
 			return nil, err
 		}
 	}
 	return nodes, nil
 }
 
-// node finds what an id belongs to by its form; nil for what the viewer may not know of.
+// people returns which of the ids are people whom the viewer may know of.
+func (q query) people(ctx context.Context, v chat.User, ids []string) (map[string]chat.User, error) {
+	users := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !chat.IsUserID(id) })
+	if len(users) == 0 {
+		return nil, nil
+	}
+	known, err := q.Chat.SharesRoom(ctx, v.ID, users)
+	if _, ok := known[v.ID]; ok {
+		known[v.ID] = v
+	}
+	return known, err
+}
+
+// node finds what one of our ids belongs to by its form; nil for what the viewer may not know of.
 func (q query) node(ctx context.Context, v chat.User, id string) (chat.Node, error) {
 	if chat.IsRoomID(id) {
 		return asNode(q.Room(ctx, id))
 	}
+	if room, user, ok := chat.ParseMemberID(id); ok {
+		return asNode(orAbsent(q.Chat.Member(ctx, v.ID, room, user)))
+	}
 	if _, _, _, ok := chat.ParseMessageID(id); ok {
 		return asNode(q.Message(ctx, id))
 	}
-	if room, user, ok := chat.ParseMemberID(id); ok {
-		found, err := q.Chat.Member(ctx, v.ID, room, user)
-		if chat.CodeOf(err) == chat.Forbidden {
-			return nil, nil
-		}
-		return asNode(orAbsent(found, err))
-	}
-	if !chat.IsUserID(id) {
-		return nil, nil
-	}
-	if id == v.ID {
-		return v, nil
-	}
-	known, err := q.Chat.SharesRoom(ctx, v.ID, []string{id})
-	if user, ok := known[id]; ok && err == nil {
-		return user, nil
-	}
-	return nil, err
+	return nil, nil
 }
 
 // asNode keeps a nil pointer from becoming a node that isn't nil.

@@ -4,9 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"parley/chat"
 	"parley/delivery"
@@ -20,8 +20,8 @@ func (q query) Presence(ctx context.Context, userIds []string) ([]graph.Presence
 	if err != nil {
 		return nil, err
 	}
-	if len(userIds) > maxNodes {
-		return nil, chat.Errorf(chat.LimitExceeded, "at most %d ids at once", maxNodes).InField("userIds")
+	if err := checkIDs("userIds", userIds); err != nil {
+		return nil, err
 	}
 	known, err := q.Chat.SharesRoom(ctx, v.ID, userIds)
 	if err != nil {
@@ -70,7 +70,7 @@ func (s subscription) Presence(ctx context.Context, roomID *string, userIds []st
 
 // followRoomPresence follows all members of a room that the viewer may read, as they come and go.
 func (s subscription) followRoomPresence(ctx context.Context, roomID string) (render.Spec, error) {
-	spec, err := s.followRoom(ctx, roomID, nil)
+	spec, err := s.followTail(ctx, roomID)
 	if err != nil {
 		return spec, err
 	}
@@ -82,8 +82,9 @@ func (s subscription) followRoomPresence(ctx context.Context, roomID string) (re
 		return spec, err
 	}
 	feed := feedOptions{
-		state: s.State, log: s.Log, room: roomID,
-		users: func(ctx context.Context) ([]string, error) { return s.Chat.Census(ctx, roomID, limit) },
+		state: s.State, log: s.Log, room: roomID, warn: s.log(),
+		// A room that grows meanwhile is followed on for a while.
+		users: func(ctx context.Context) ([]string, error) { return s.Chat.Census(ctx, roomID, 2*limit) },
 	}
 	return guarded(spec, "presence-of-room/"+roomID, feed.watch), nil
 }
@@ -94,18 +95,19 @@ func (s subscription) followUsers(ctx context.Context, userIds []string) (render
 	if err != nil {
 		return render.Spec{}, err
 	}
-	if len(userIds) > maxNodes {
-		return render.Spec{}, chat.Errorf(chat.LimitExceeded, "at most %d ids at once", maxNodes).InField("userIds")
+	if err := checkIDs("userIds", userIds); err != nil {
+		return render.Spec{}, err
 	}
 	ids := slices.Compact(slices.Sorted(slices.Values(userIds)))
-	feed := feedOptions{
-		state: s.State, recheck: true,
-		users: func(ctx context.Context) ([]string, error) {
-			known, err := s.Chat.SharesRoom(ctx, v.ID, ids)
-			return slices.Collect(maps.Keys(known)), err
-		},
+	known := func(ctx context.Context, users []string) ([]string, error) {
+		known, err := s.Chat.SharesRoom(ctx, v.ID, users)
+		return slices.Collect(maps.Keys(known)), err
 	}
-	sum := sha256.Sum256([]byte(v.ID + "\x00" + strings.Join(ids, "\x00")))
+	feed := feedOptions{
+		state: s.State, among: known, warn: s.log(),
+		users: func(ctx context.Context) ([]string, error) { return known(ctx, ids) },
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q", append([]string{v.ID}, ids...)))
 	return render.Spec{As: asViewer(ctx), Spec: delivery.Spec{
 		Topic: "presence-of-users/" + hex.EncodeToString(sum[:]), State: feed.watch, Principal: v.ID,
 	}}, nil

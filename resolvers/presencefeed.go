@@ -2,14 +2,22 @@ package resolvers
 
 import (
 	"context"
+	"errors"
+	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
+	"parley/chat"
 	"parley/eventlog"
 )
 
-// recheckEvery is how often a feed asks anew whom it may follow, where nothing tells it.
-const recheckEvery = 10 * time.Second
+const (
+	// recheckEvery is how often a feed asks anew whom it may follow, where nothing tells it.
+	recheckEvery = 30 * time.Second
+	// askAgainAfter is how soon a feed asks again where the store didn't answer.
+	askAgainAfter = time.Second
+)
 
 // feedOptions say whose presence a feed follows.
 type feedOptions struct {
@@ -19,31 +27,35 @@ type feedOptions struct {
 	// log and room, if given, are watched for who comes and goes: then users is asked again.
 	log  eventlog.Log
 	room string
-	// recheck asks users again before every change is told, and now and then.
-	recheck bool
+	// among, if given, says of which of some users may be told now. It is asked before each
+	// telling, and users now and then.
+	among func(ctx context.Context, users []string) ([]string, error)
+	// warn takes what operators should know.
+	warn *slog.Logger
 }
 
-// feed makes one state topic of the presence topics of many users (delivery.StateSource).
+// feed makes one state topic of the presence topics of many users (delivery.StateSource). It tells
+// of nobody whom it isn't sure it may tell of: while the store doesn't answer, changes wait.
 type feed struct {
 	feedOptions
 	sink func([]eventlog.Value)
 
-	// changed tells run that there is something to do.
+	// changed has run look for what there is to do.
 	changed chan struct{}
 
 	mu      sync.Mutex
 	stale   bool                      // who is followed may have changed
 	waiting map[string]eventlog.Value // newest values not yet told, by user
 
-	// run's own.
-	watched map[string]func()
+	// followed are the users followed, with what stops that. They are run's own.
+	followed map[string]func()
 }
 
 // watch is the feed as a state source.
 func (o feedOptions) watch(ctx context.Context, sink func([]eventlog.Value)) (stop func(), err error) {
 	f := &feed{
 		feedOptions: o, sink: sink, changed: make(chan struct{}, 1),
-		stale: true, waiting: map[string]eventlog.Value{}, watched: map[string]func(){},
+		stale: true, waiting: map[string]eventlog.Value{}, followed: map[string]func(){},
 	}
 	stopLog := func() {}
 	if o.log != nil {
@@ -55,7 +67,7 @@ func (o feedOptions) watch(ctx context.Context, sink func([]eventlog.Value)) (st
 	if err := f.tell(ctx); err != nil {
 		cancel()
 		stopLog()
-		f.unwatchAll()
+		f.followOnly(nil)
 		return nil, err
 	}
 	var running sync.WaitGroup
@@ -64,17 +76,14 @@ func (o feedOptions) watch(ctx context.Context, sink func([]eventlog.Value)) (st
 		cancel()
 		stopLog()
 		running.Wait()
-		f.unwatchAll()
+		f.followOnly(nil)
 	}, nil
 }
 
 // Published looks for who came and went (eventlog.Watcher).
 func (f *feed) Published(pubs []eventlog.Publication) {
-	for i := range pubs {
-		if len(pubs[i].Access) > 0 || pubs[i].Kind == eventlog.KindReset {
-			f.Look()
-			return
-		}
+	if slices.ContainsFunc(pubs, func(p eventlog.Publication) bool { return len(p.Access) > 0 || p.Kind == eventlog.KindReset }) {
+		f.Look()
 	}
 }
 
@@ -101,32 +110,47 @@ func (f *feed) take(values []eventlog.Value) {
 			f.waiting[v.Key] = v
 		}
 	}
-	f.stale = f.stale || f.recheck
 	f.mu.Unlock()
 	f.signal()
 }
 
-// run tells changes until ctx ends. What can't be told while the store doesn't answer waits.
+// run tells changes until ctx ends.
 func (f *feed) run(ctx context.Context) {
-	timer := time.NewTicker(recheckEvery)
-	defer timer.Stop()
-	for {
+	var recheck <-chan time.Time
+	if f.among != nil {
+		ticker := time.NewTicker(recheckEvery)
+		defer ticker.Stop()
+		recheck = ticker.C
+	}
+	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-			return
 		case <-f.changed:
-		case <-timer.C:
-			f.mu.Lock()
-			f.stale = f.stale || f.recheck
-			f.mu.Unlock()
+			f.pause(ctx, f.tell(ctx))
+		case <-recheck:
+			f.Look()
 		}
-		if f.tell(ctx) != nil { // not allowed to guess: ask again in a moment
-			select {
-			case <-ctx.Done():
-			case <-time.After(time.Second):
-				f.signal()
-			}
-		}
+	}
+}
+
+// pause waits, after an error, until it makes sense to ask again. Where more than the store's
+// silence keeps the feed from knowing whom it may tell of, that is nobody.
+func (f *feed) pause(ctx context.Context, err error) {
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	wait := askAgainAfter
+	if !errors.Is(err, eventlog.ErrUnavailable) && chat.CodeOf(err) != chat.Unavailable {
+		f.warn.WarnContext(ctx, "presence isn't followed any more, for now", "room", f.room, "error", err)
+		f.followOnly(nil)
+		wait = recheckEvery
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+		f.signal()
 	}
 }
 
@@ -144,50 +168,83 @@ func (f *feed) tell(ctx context.Context) error {
 			return err
 		}
 	}
-	f.mu.Lock()
-	var values []eventlog.Value
-	for user, v := range f.waiting {
-		if f.watched[user] != nil {
-			values = append(values, v)
+	values := f.ripe()
+	if f.among != nil && !stale && len(values) > 0 {
+		if err := f.judge(ctx, values); err != nil {
+			f.take(values)
+			return err
 		}
+		values = slices.DeleteFunc(values, f.unfollowed)
 	}
-	clear(f.waiting)
-	f.mu.Unlock()
 	if len(values) > 0 {
 		f.sink(values)
 	}
 	return nil
 }
 
-// follow watches those users who are to be followed now, and no others.
+// ripe takes out what waits, as far as it is of users who are followed.
+func (f *feed) ripe() []eventlog.Value {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	values := make([]eventlog.Value, 0, len(f.waiting))
+	for _, v := range f.waiting {
+		values = append(values, v)
+	}
+	clear(f.waiting)
+	return slices.DeleteFunc(values, f.unfollowed)
+}
+
+func (f *feed) unfollowed(v eventlog.Value) bool { return f.followed[v.Key] == nil }
+
+// judge stops following those of the values' users of whom may not be told any more.
+func (f *feed) judge(ctx context.Context, values []eventlog.Value) error {
+	users := make([]string, len(values))
+	for i, v := range values {
+		users[i] = v.Key
+	}
+	allowed, err := f.among(ctx, users)
+	if err != nil {
+		return err
+	}
+	for _, user := range users {
+		if !slices.Contains(allowed, user) {
+			f.followed[user]()
+			delete(f.followed, user)
+		}
+	}
+	return nil
+}
+
+// follow follows those users who are to be followed now, and no others.
 func (f *feed) follow(ctx context.Context) error {
 	users, err := f.users(ctx)
 	if err != nil {
 		return err
 	}
-	wanted := make(map[string]bool, len(users))
 	for _, user := range users {
-		wanted[user] = true
-		if f.watched[user] != nil {
+		if f.followed[user] != nil {
 			continue
 		}
 		stop, err := f.state.WatchState(ctx, eventlog.PresenceTopic(user), f.take)
 		if err != nil {
 			return err
 		}
-		f.watched[user] = stop
+		f.followed[user] = stop
 	}
-	for user, stop := range f.watched {
-		if !wanted[user] {
-			stop()
-			delete(f.watched, user)
-		}
-	}
+	f.followOnly(users)
 	return nil
 }
 
-func (f *feed) unwatchAll() {
-	for _, stop := range f.watched {
-		stop()
+// followOnly stops following all others.
+func (f *feed) followOnly(users []string) {
+	wanted := make(map[string]bool, len(users))
+	for _, user := range users {
+		wanted[user] = true
+	}
+	for user, stop := range f.followed {
+		if !wanted[user] {
+			stop()
+			delete(f.followed, user)
+		}
 	}
 }

@@ -4,6 +4,7 @@ package resolvers
 
 import (
 	"context"
+	"log/slog"
 
 	"parley/chat"
 	"parley/eventlog"
@@ -23,6 +24,15 @@ type Resolver struct {
 	PollAfterSeconds int
 	// MaxPresence bounds the members of a room whose presence may be followed; 0 means 1,000.
 	MaxPresence int
+	// Logger takes what operators should know; nil means slog.Default().
+	Logger *slog.Logger
+}
+
+func (r *Resolver) log() *slog.Logger {
+	if r.Logger == nil {
+		return slog.Default()
+	}
+	return r.Logger
 }
 
 type (

@@ -24,13 +24,13 @@ func (q query) Room(ctx context.Context, id string) (*chat.Room, error) {
 
 // orAbsent makes null of what the viewer may not know of.
 func orAbsent[T any](found *T, err error) (*T, error) {
-	if chat.CodeOf(err) == chat.NotFound {
+	switch chat.CodeOf(err) {
+	case "":
+		return found, nil
+	case chat.NotFound:
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	return found, nil
+	return nil, err
 }
 
 func (q query) Rooms(ctx context.Context, first *int, after *eventlog.Cursor) (*graph.RoomConnection, error) {
@@ -135,11 +135,7 @@ func (r room) ViewerMembership(ctx context.Context, obj *chat.Room) (*chat.Membe
 	if err != nil {
 		return nil, err
 	}
-	own, err := r.Chat.Member(ctx, v.ID, obj.ID, v.ID)
-	if err != nil {
-		return orAbsent(own, err)
-	}
-	return own, nil
+	return orAbsent(r.Chat.Member(ctx, v.ID, obj.ID, v.ID))
 }
 
 func (r room) ViewerUnreadCount(ctx context.Context, obj *chat.Room) (int, error) {
@@ -147,5 +143,9 @@ func (r room) ViewerUnreadCount(ctx context.Context, obj *chat.Room) (int, error
 	if err != nil {
 		return 0, err
 	}
-	return r.Chat.Unread(ctx, v.ID, obj.ID)
+	unread, err := r.Chat.Unread(ctx, v.ID, obj.ID)
+	if chat.CodeOf(err) == chat.NotFound { // removed from a private room, by the event that is shown
+		return 0, nil
+	}
+	return unread, err
 }

@@ -2,7 +2,7 @@ package resolvers
 
 import (
 	"context"
-	"log/slog"
+	"time"
 
 	"parley/chat"
 	"parley/delivery"
@@ -45,6 +45,9 @@ func (m mutation) SetTyping(ctx context.Context, input graph.SetTypingInput) (*g
 	if err != nil {
 		return nil, err
 	}
+	if expires != nil {
+		*expires = expires.UTC().Truncate(time.Millisecond)
+	}
 	return &graph.SetTypingPayload{ExpiresAt: expires}, nil
 }
 
@@ -52,14 +55,14 @@ func (m mutation) SetTyping(ctx context.Context, input graph.SetTypingInput) (*g
 // asked for has been done already, so a failure is only logged: typing ends by itself.
 func (r *Resolver) stopTyping(ctx context.Context, roomID string, user chat.User) {
 	if _, err := r.Tracker.SetTyping(ctx, roomID, presence.User(user), false); err != nil {
-		slog.WarnContext(ctx, "typing wasn't cleared", "room", roomID, "error", err)
+		r.log().WarnContext(ctx, "typing wasn't cleared", "room", roomID, "error", err)
 	}
 }
 
 func (s subscription) Typing(ctx context.Context, roomID string) (<-chan *graph.TypingState, error) {
 	return render.Stream(ctx,
 		func(ctx context.Context) (render.Spec, error) {
-			spec, err := s.followRoom(ctx, roomID, nil)
+			spec, err := s.followTail(ctx, roomID)
 			return guarded(spec, eventlog.TypingTopic(roomID), func(ctx context.Context, sink func([]eventlog.Value)) (func(), error) {
 				return s.State.WatchState(ctx, eventlog.TypingTopic(roomID), sink)
 			}), err

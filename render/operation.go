@@ -1,0 +1,111 @@
+package render
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"parley/delivery"
+	"parley/eventlog"
+)
+
+// operation renders the events of a group, for everyone in it at once (delivery.Renderer). It may be
+// used by many at a time: gqlgen only reads an operation context, but for a cache that has a lock.
+type operation struct {
+	exec graphql.GraphExecutor
+	// context is the group's own: it has nobody's context, headers or extensions.
+	context *graphql.OperationContext
+	// root is the root field, nothing the data without a value for it.
+	root     graphql.CollectedField
+	nothing  string
+	unshared prometheus.Counter
+}
+
+// newOperation makes a group's operation of one that has just been opened. Variables are coerced
+// already, so that rendering finds exactly what opening did.
+func newOperation(exec graphql.GraphExecutor, op *graphql.OperationContext, root graphql.CollectedField, variables map[string]any, unshared prometheus.Counter) *operation {
+	return &operation{
+		exec: exec, root: root, nothing: `{"` + root.Alias + `":null}`, unshared: unshared,
+		context: &graphql.OperationContext{
+			RawQuery: op.RawQuery, OperationName: op.OperationName, Variables: variables,
+			Doc: op.Doc, Operation: op.Operation, DisableIntrospection: op.DisableIntrospection, RecoverFunc: op.RecoverFunc,
+			ResolverMiddleware: op.ResolverMiddleware, RootResolverMiddleware: op.RootResolverMiddleware,
+		},
+	}
+}
+
+// personal renders for one viewer alone (delivery.Renderer).
+type personal struct {
+	*operation
+	as func(context.Context) context.Context
+}
+
+// Render implements delivery.Renderer. A viewer that is asked for is delivery.ErrNotShareable.
+func (o *operation) Render(ctx context.Context, source delivery.Source) ([]byte, error) {
+	state := &rendering{source: source, shared: true}
+	payload, err := o.render(ctx, state)
+	if state.asked.Load() {
+		o.unshared.Inc()
+		return nil, delivery.ErrNotShareable
+	}
+	return payload, err
+}
+
+// Render implements delivery.Renderer.
+func (p *personal) Render(ctx context.Context, source delivery.Source) ([]byte, error) {
+	if p.as != nil {
+		ctx = p.as(ctx)
+	}
+	return p.render(ctx, &rendering{source: source})
+}
+
+// RenderFailure implements delivery.Renderer.
+func (o *operation) RenderFailure(ctx context.Context, source delivery.Source, err error) []byte {
+	errs := gqlerror.List{gqlerror.WrapPath(ast.Path{ast.PathName(o.root.Alias)}, err)}
+	response := o.exec.DispatchError(graphql.WithOperationContext(ctx, o.context), errs)
+	return o.write(response, source.Cursor)
+}
+
+func (o *operation) render(ctx context.Context, state *rendering) (payload []byte, err error) {
+	ctx = context.WithValue(ctx, renderingKey, state)
+	defer func() {
+		if fault := recover(); fault != nil { // marshalling runs outside gqlgen's own recover
+			payload, err = nil, o.context.RecoverFunc(ctx, fault)
+		}
+	}()
+	handler, ctx := o.exec.DispatchOperation(ctx, o.context)
+	// gqlgen forgets the root field in the paths of what is below it.
+	response := handler(graphql.WithFieldContext(ctx, &graphql.FieldContext{Object: o.root.ObjectDefinition.Name, Field: o.root}))
+	if err := unavailable(ctx, response); err != nil {
+		return nil, err
+	}
+	if response == nil {
+		return nil, errors.New("render: the resolver yielded no event")
+	}
+	return o.write(response, state.source.Cursor), nil
+}
+
+// unavailable returns what kept an event from being rendered now, and needn't later: the store, or
+// the time that was left. A response that lacks something for such a reason is never told.
+func unavailable(ctx context.Context, response *graphql.Response) error {
+	if response == nil && ctx.Err() != nil {
+		return fmt.Errorf("render: %w: %w", eventlog.ErrUnavailable, ctx.Err())
+	}
+	if response == nil {
+		return nil
+	}
+	for _, e := range response.Errors {
+		if errors.Is(e, eventlog.ErrUnavailable) {
+			return e
+		}
+		if errors.Is(e, context.DeadlineExceeded) || errors.Is(e, context.Canceled) {
+			return fmt.Errorf("render: %w: %w", eventlog.ErrUnavailable, e)
+		}
+	}
+	return nil
+}
