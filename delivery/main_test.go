@@ -1,13 +1,21 @@
 package delivery_test
 
 import (
+	"flag"
 	"os"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if proving() {
+		if err := flag.Set("rapid.checks", "20000"); err != nil {
+			panic(err)
+		}
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // proving reports whether tests shall run at full size.
 func proving() bool { return os.Getenv("PARLEY_PROVE") == "1" }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,9 +56,11 @@ type story struct {
 	random *rand.Rand
 	mu     sync.Mutex // guards random
 
+	// Guarded by log.mu: how hints are treated, and those that are late.
 	disturbed bool
 	late      []func()
-	renders   bool // fail now and then
+
+	failing atomic.Bool // renderings, now and then
 
 	all     []*entry
 	trimmed uint64 // the highest offset ever trimmed
@@ -110,7 +113,8 @@ func play(w world, steps []step, seed uint64) error {
 
 // recover ends all disturbances and gives everything the time it needs.
 func (s *story) recover() {
-	s.disturbed, s.renders = false, false
+	s.take(step{what: "disturb", a: 1})
+	s.failing.Store(false)
 	s.take(step{what: "up"})
 	s.take(step{what: "deliver"})
 	s.log.look(room)
@@ -152,21 +156,16 @@ func (s *story) take(step step) {
 	case "end", "begin":
 		s.changeAccess(principals[step.a%3], step)
 	case "disturb":
-		s.disturbed = step.a%2 == 0
+		s.log.set(func(*fakeLog) { s.disturbed = step.a%2 == 0 })
 	case "deliver":
-		late := s.late
-		s.late = nil
-		s.random.Shuffle(len(late), func(i, j int) { late[i], late[j] = late[j], late[i] })
-		for _, deliver := range late {
-			deliver()
-		}
+		s.deliver()
 	case "look":
 		s.log.look(room)
 	case "down", "up":
 		s.outages++
 		s.log.set(func(l *fakeLog) { l.down = step.what == "down" })
 	case "fail renders":
-		s.renders = step.a%2 == 0
+		s.failing.Store(step.a%2 == 0)
 	case "truncate", "trim", "fence":
 		s.lose(step)
 	case "subscribe", "resume", "close", "stop reading", "read on":
@@ -177,6 +176,18 @@ func (s *story) take(step step) {
 		time.Sleep(time.Duration(1) << (3 * step.a) * time.Microsecond) // up to 2 s
 	case "settle":
 		s.settle()
+	}
+}
+
+// deliver hands over the late hints, in any order.
+func (s *story) deliver() {
+	var late []func()
+	s.log.set(func(*fakeLog) { late, s.late = s.late, nil })
+	s.mu.Lock()
+	s.random.Shuffle(len(late), func(i, j int) { late[i], late[j] = late[j], late[i] })
+	s.mu.Unlock()
+	for _, hint := range late {
+		hint()
 	}
 }
 
@@ -222,7 +233,7 @@ func (s *story) lose(step step) {
 		s.log.trim(room, to)
 		s.trimmed = max(s.trimmed, to)
 	case "fence":
-		if s.log.down {
+		if s.log.isDown() {
 			return
 		}
 		fenceElsewhere(s.world)
@@ -311,7 +322,7 @@ func (s *story) join(principal string, resets bool, group int, at eventlog.Posit
 	sub.Spec.Readable, sub.Spec.Authorize = readable, authorize
 	sub.Spec.Start = eventlog.Cursor{Kind: eventlog.CursorLog, Log: room, Position: at}
 	sub.Renderer = &renderer{instead: func(context.Context, delivery.Source) ([]byte, error) {
-		if s.renders && s.chance(1, 4) {
+		if s.failing.Load() && s.chance(1, 4) {
 			return nil, fmt.Errorf("wrapped: %w", eventlog.ErrUnavailable)
 		}
 		return nil, nil

@@ -115,14 +115,15 @@ func TestOrder(t *testing.T) {
 // duringRead has the topic read the log, and something happen after the page was read and before it
 // is taken.
 func duringRead(w world, something func() []*entry) (all []*entry) {
+	done := make(chan struct{})
 	once := onlyFirst(func() {
+		defer close(done)
 		all = something()
 		time.Sleep(time.Millisecond) // until the topic has heard of it
 	})
 	w.log.set(func(l *fakeLog) { l.onRead = func(eventlog.Position, eventlog.Page) { once() } })
 	w.log.look(room)
-	w.settle()
-	time.Sleep(time.Second)
+	<-done
 	return all
 }
 

@@ -23,7 +23,7 @@ type topic struct {
 
 	mail    mailbox[letter]
 	pending atomic.Int64  // publications waiting in mail
-	heard   atomic.Uint64 // counts the letters with publications left in mail
+	heard   atomic.Uint64 // counts the letters with publications
 	looking atomic.Bool   // a look waits in mail
 
 	// From here on the mailbox's own.
@@ -90,9 +90,7 @@ func (t *topic) Published(pubs []eventlog.Publication) {
 		t.Look()
 		return
 	}
-	number := t.heard.Load() + 1 // called one at a time
-	t.mail.post(letter{published: pubs, number: number})
-	t.heard.Store(number)
+	t.mail.post(letter{published: pubs, number: t.heard.Add(1)})
 }
 
 // Look takes word that hints may be missing (eventlog.Watcher).

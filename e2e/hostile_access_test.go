@@ -19,7 +19,7 @@ func TestHostileAccess(t *testing.T) {
 	t.Run("after joining late", func(t *testing.T) { joinedLate(t, node) })
 	t.Run("after coming back", func(t *testing.T) { cameBack(t, node) })
 	t.Run("live, when it ends", func(t *testing.T) { endsLive(t, node) })
-	t.Run("of strangers' presence", func(t *testing.T) { strangersPresence(t, node) })
+	t.Run("of strangers' presence", func(t *testing.T) { strangersPresence(t) })
 }
 
 const (

@@ -180,25 +180,67 @@ func endsLive(t *testing.T, node *parleytest.Node) {
 	}
 }
 
-// strangersPresence: nobody sees whether strangers are there, whatever ids they ask for.
-func strangersPresence(t *testing.T, node *parleytest.Node) {
-	ada, zoe := person(t, node, "ada"), person(t, node, "zoe")
-	room := ada.CreateRoom(t, "Window")
-	online := parleytest.MustSubscribe(t, parleytest.OverWS, ada, follow(messageAdded, room, ""))
-	online.Position(t)
-	ids := map[string]any{"ids": []string{"ada", "bob", "nobody", "zoe", "r_x", ""}}
-	if got := string(zoe.Must(t, `query($ids: [ID!]!) { presence(userIds: $ids) { id } }`, ids).Data); got != `{"presence":[{"id":"zoe"}]}` {
-		t.Errorf("a stranger asks and gets %s", got)
-	}
+// strangersPresence: nobody sees whether strangers are there, nor people of a room they were removed
+// from, whatever ids they ask for.
+func strangersPresence(t *testing.T) {
+	node := startHostile(t, map[string]string{"PARLEY_PRESENCE_GRACE": "0s"})
+	ada, yan, zoe := person(t, node, "ada"), person(t, node, "yan"), person(t, node, "zoe")
+	adas, zoes := ada.CreateRoom(t, "Window"), zoe.CreateRoom(t, "Stairs", "yan")
+	ids := map[string]any{"ids": []string{"ada", "bob", "nobody", "yan", "r_x", ""}}
 	for name, subscribe := range transports {
-		s := parleytest.MustSubscribe(t, subscribe, zoe, parleytest.Operation{Query: `subscription($ids: [ID!]!) { presence(userIds: $ids) { id status } }`, Variables: ids})
-		for s.Next(t).Result.Text("presence", "status") != "ONLINE" { // her own
+		follows := func() *parleytest.Stream {
+			return parleytest.MustSubscribe(t, subscribe, zoe,
+				parleytest.Operation{Query: `subscription($ids: [ID!]!) { presence(userIds: $ids) { id status } }`, Variables: ids})
 		}
-		ada.Must(t, addMember, map[string]any{"room": room, "user": "zoe"})
-		if got := s.Next(t).Result.Text("presence", "id"); got != "ada" {
-			t.Errorf("over %s, in a room with ada: %q", name, got)
+		// hears is who comes and goes, by zoe's stream, until yan comes.
+		hears := func(s *parleytest.Stream) (others []string) {
+			appear(t, ada, adas)()
+			defer appear(t, yan, zoes)()
+			for {
+				f := s.Next(t)
+				if id := f.Result.Text("presence", "id"); id != "yan" {
+					others = append(others, id)
+				} else if f.Result.Text("presence", "status") == "ONLINE" {
+					return others
+				}
+			}
 		}
-		ada.Must(t, removeMember, map[string]any{"room": room, "user": "zoe"})
+		if got := string(zoe.Must(t, `query($ids: [ID!]!) { presence(userIds: $ids) { id } }`, ids).Data); got != `{"presence":[{"id":"yan"}]}` {
+			t.Errorf("a stranger asks and gets %s", got)
+		}
+		s := follows()
+		if got := hears(s); len(got) > 0 {
+			t.Errorf("over %s a stranger is told of %q", name, got)
+		}
 		s.Close()
+		settled(t, node) // for whom a stream may tell of is only asked now and then
+		ada.Must(t, addMember, map[string]any{"room": adas, "user": "zoe"})
+		s = follows()
+		if got := hears(s); !slices.Contains(got, "ada") {
+			t.Errorf("over %s a member isn't told of ada", name)
+		}
+		ada.Must(t, removeMember, map[string]any{"room": adas, "user": "zoe"})
+		if got := hears(s); len(got) > 0 {
+			t.Errorf("over %s one who was removed is told of %q", name, got)
+		}
+		s.Close()
+	}
+}
+
+// appear makes somebody ONLINE; vanish, OFFLINE again.
+func appear(t *testing.T, c *parleytest.Client, room string) (vanish func()) {
+	t.Helper()
+	is := func(status string) {
+		t.Helper()
+		parleytest.Eventually(t, c.User+" is "+status, func() bool {
+			own, _ := c.Must(t, `query($id: ID!) { presence(userIds: [$id]) { status } }`, map[string]any{"id": c.User}).At("presence").([]any)
+			return len(own) == 1 && own[0].(map[string]any)["status"] == status
+		})
+	}
+	s := parleytest.MustSubscribe(t, parleytest.OverWS, c, follow(messageAdded, room, ""))
+	is("ONLINE")
+	return func() {
+		s.Close()
+		is("OFFLINE")
 	}
 }

@@ -101,6 +101,9 @@ func (p *appending) expect(ctx context.Context) error {
 		return nil
 	}
 	m, err := p.message(ctx, p.room, p.Seq)
+	if chat.CodeOf(err) == chat.NotFound {
+		return chat.ErrMoved
+	}
 	if err != nil {
 		return err
 	}

@@ -23,8 +23,9 @@ func (t *tx) renew(ctx context.Context, instance string, ttl time.Duration) (boo
 // Release implements presence.Store.
 func (s *Store) Release(ctx context.Context, instance string) error {
 	_, err := write(ctx, s, func(ctx context.Context, t *tx) (int64, error) {
-		return t.exec(ctx, `UPDATE lease SET expires_at = ?1 WHERE instance = ?2 AND expires_at > ?1`,
-			t.at.UnixMilli(), instance)
+		return t.exec(ctx, `INSERT INTO lease (instance, expires_at) VALUES (?1, ?2)
+			ON CONFLICT (instance) DO UPDATE SET expires_at = ?2 WHERE expires_at = 0 OR expires_at > ?2`,
+			instance, t.at.UnixMilli())
 	})
 	return err
 }

@@ -35,10 +35,9 @@ func migrate(ctx context.Context, c *conn) error {
 // migrateTo makes one step, all of it or nothing.
 func migrateTo(ctx context.Context, c *conn, version int, script string) error {
 	whole := fmt.Sprintf("BEGIN IMMEDIATE;\n%s\nPRAGMA user_version = %d;\nCOMMIT;", script, version)
-	if _, err := c.sql.ExecContext(ctx, whole); err != nil {
+	if err := c.script(ctx, whole); err != nil {
 		// Fails when the error has already ended the transaction; closing the file ends it anyway.
-		_, rollbackErr := c.sql.ExecContext(context.WithoutCancel(ctx), `ROLLBACK`)
-		return errors.Join(err, rollbackErr)
+		return errors.Join(err, c.script(context.WithoutCancel(ctx), `ROLLBACK`))
 	}
 	return nil
 }

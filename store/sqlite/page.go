@@ -103,12 +103,9 @@ func paginate(readable []span, q chat.MessageQuery, lastSeq uint64) (taken []spa
 	} else {
 		taken = takeFirst(readable, start, end, uint64(q.Limit))
 	}
-	edge := span{start + 1, start}
-	switch {
-	case len(taken) > 0:
+	edge := span{start + 1, end - 1}
+	if len(taken) > 0 {
 		edge = span{taken[0].first, taken[len(taken)-1].last}
-	case q.FromEnd:
-		edge = span{end, end - 1}
 	}
 	if len(readable) > 0 {
 		before = readable[0].first < edge.first
