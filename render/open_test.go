@@ -220,7 +220,9 @@ func TestConcurrentOpening(t *testing.T) {
 	opened := make([]*render.Opened, 50)
 	var all sync.WaitGroup
 	for i := range opened {
-		all.Go(func() { opened[i], _ = r.tryOpen(request{query: `subscription { messageAdded(roomId: "r_1") { id } }`}) })
+		all.Go(func() {
+			opened[i], _ = r.tryOpen(request{query: `subscription { messageAdded(roomId: "r_1") { id } }`})
+		})
 	}
 	all.Wait()
 	for _, o := range opened {
