@@ -24,6 +24,7 @@ generated: ## fail if graph/ isn't what gqlgen makes of the schema
 lint:
 	test -z "$$(gofmt -l $$(git ls-files '*.go' ':!graph/*'))" || { gofmt -l $$(git ls-files '*.go' ':!graph/*'); exit 1; }
 	go vet ./...
+	go mod tidy -diff
 	go run $(STATICCHECK) ./...
 
 portable: ## the program builds where its raw-socket code has a twin

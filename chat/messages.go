@@ -59,7 +59,7 @@ func (s *Service) Messages(ctx context.Context, viewer, roomID string, page Page
 	if query.Before, err = seqOf(page.Before, "before", roomID, 1); err != nil {
 		return MessagePage{}, err
 	}
-	found, err := retry(func() (MessagePage, error) {
+	found, err := retry(maxReads, func() (MessagePage, error) {
 		access, err := s.readAccess(ctx, viewer, roomID)
 		if err != nil {
 			return MessagePage{}, err

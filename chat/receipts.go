@@ -5,7 +5,7 @@ import "context"
 // MarkRead says that the actor has read a room's messages up to seq; it never goes back. BAD_INPUT
 // for a seq the room hasn't reached, FORBIDDEN for one who isn't a member.
 func (s *Service) MarkRead(ctx context.Context, actor User, roomID string, seq int) (Room, Member, error) {
-	membership, err := retry(func() (Membership, error) {
+	membership, err := retry(maxTries, func() (Membership, error) {
 		access, err := s.readAccess(ctx, actor.ID, roomID)
 		if err != nil {
 			return Membership{}, err

@@ -35,10 +35,13 @@ func NewService(store Store, log eventlog.Log, limits Limits) *Service {
 // maxTries bounds how often one request decides because what it rested on moved.
 const maxTries = 5
 
-// retry calls try until it no longer ends in ErrMoved, at most maxTries times.
-func retry[T any](try func() (T, error)) (T, error) {
+// maxReads is the same for a page, which nobody else's haste should cost a reader.
+const maxReads = 50
+
+// retry calls try until it no longer ends in ErrMoved, at most so many times.
+func retry[T any](times int, try func() (T, error)) (T, error) {
 	var none T
-	for range maxTries {
+	for range times {
 		result, err := try()
 		if err == nil {
 			return result, nil
@@ -78,7 +81,7 @@ func (s *Service) change(ctx context.Context, actor User, q ViewQuery, decide fu
 		return outcome{}, Errorf(Unauthenticated, "sign in first")
 	}
 	q.Users = append(q.Users, actor.ID)
-	return retry(func() (outcome, error) {
+	return retry(maxTries, func() (outcome, error) {
 		view, err := s.view(ctx, q)
 		if err != nil {
 			return outcome{}, err

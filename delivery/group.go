@@ -112,7 +112,10 @@ func (g *group) take(run []eventlog.Publication) {
 // pass renders publications once, gives them to all receivers, and ends those whose access they end
 // right after the entry that does. False: given up, for nobody wants them any more.
 func (g *group) pass(to []*Subscriber, run []eventlog.Publication) bool {
-	for len(run) > 0 {
+	for g.ctx.Err() == nil { // else an earlier run may have been given up
+		if len(run) == 0 {
+			return true
+		}
 		n := len(run)
 		if i := slices.IndexFunc(run, endsAccess); i >= 0 {
 			n = i + 1
@@ -123,7 +126,7 @@ func (g *group) pass(to []*Subscriber, run []eventlog.Publication) bool {
 		endAccess(to, &run[n-1])
 		run = run[n:]
 	}
-	return true
+	return false
 }
 
 func (g *group) settle(at eventlog.Cursor) { g.settled.Store(&at) }

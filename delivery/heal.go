@@ -9,12 +9,13 @@ import (
 // healed is a step of reading from the log what hints have lost.
 type healed struct {
 	page eventlog.Page
-	// heard is the number of the last letter with publications when the reading began.
+	// heard is the number of the last letter with publications when the reading began; only of the
+	// page that reaches the tail.
 	heard uint64
-	// done: the page reaches the tail.
-	done bool
 	// lost: the log can't be continued from where the topic stands.
 	lost *loss
+	// taken is closed when the next page may be read; nil after the last step.
+	taken chan struct{}
 }
 
 // loss is why live subscribers are taken out of a topic; exactly one part is set.
@@ -45,7 +46,7 @@ func (t *topic) heal() {
 	t.healing = t.hub.spawn(func() { t.readOn(at) })
 }
 
-// readOn reads the log to its tail and posts what it finds.
+// readOn reads the log to its tail and posts what it finds, a page at a time.
 func (t *topic) readOn(at eventlog.Position) {
 	t.hub.metrics.heals.Inc()
 	for t.ctx.Err() == nil {
@@ -68,10 +69,15 @@ func (t *topic) readOn(at eventlog.Position) {
 		if n := len(page.Publications); n > 0 {
 			at = page.Publications[n-1].Position
 		}
-		done := at.Offset >= page.Tail.Offset || len(page.Publications) == 0
-		t.mail.post(letter{healed: &healed{page: page, heard: heard, done: done}})
-		if done {
+		if at.Offset >= page.Tail.Offset || len(page.Publications) == 0 {
+			t.mail.post(letter{healed: &healed{page: page, heard: heard}})
 			return
+		}
+		taken := make(chan struct{})
+		t.mail.post(letter{healed: &healed{page: page, taken: taken}})
+		select {
+		case <-taken:
+		case <-t.ctx.Done():
 		}
 	}
 }
@@ -93,7 +99,8 @@ func (t *topic) takeHealed(h *healed) {
 		t.accept(h.page.Publications[i])
 	}
 	t.fanOut()
-	if h.lost == nil && !h.done {
+	if h.taken != nil {
+		close(h.taken)
 		return
 	}
 	held, again, waiting := t.held, t.again, t.waiting

@@ -188,7 +188,9 @@ func TestMovedWhenHubCloses(t *testing.T) {
 		c := w.subscribe(sub)
 		w.settle()
 		w.log.append(room, kindNote)
-		w.log.append(room, kindSilent)
+		w.settle()
+		silent := w.log.append(room, kindSilent)
+		w.subscribe(startingAt(sub, from(silent)))
 		w.settle()
 		w.hub.Close()
 		if cursor, moved := c.moved(); moved {

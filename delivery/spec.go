@@ -16,7 +16,8 @@ type Spec struct {
 	// share the source of the first.
 	State StateSource
 	// Guard is, for a state topic, the log whose entries end the principal's access to it; ""
-	// for none. Start is then a position of that log.
+	// for none. Start is then a position of that log, and nothing is shown before the log is
+	// followed live.
 	Guard string
 
 	// Start is where the log is followed from, exclusively: a client's cursor, or the tail read
@@ -27,7 +28,8 @@ type Spec struct {
 
 	// Principal is the user by whose right the subscription reads.
 	Principal string
-	// Readable is what the principal may read, as authorized.
+	// Readable is what the principal may read, as authorized. Where nothing to come may be read,
+	// the subscription ends with ErrAccessRevoked after the replay.
 	Readable eventlog.Intervals
 	// Authorize judges anew what the principal may read; asked where a gap in the log may hide
 	// the end of access. Its error ends the subscription, unless it is eventlog.ErrUnavailable.

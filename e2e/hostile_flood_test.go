@@ -50,12 +50,7 @@ func witness(t *testing.T, ada *parleytest.Client, room string, goesOn func()) (
 	s.Position(t)
 	done := make(chan struct{})
 	go func() { defer close(done); goesOn() }()
-	for i := 0; ; i++ {
-		select {
-		case <-done:
-			return slowest
-		case <-time.After(20 * time.Millisecond): // a person types
-		}
+	for i, over := 0, false; !over; i++ {
 		begin, content := time.Now(), fmt.Sprint(i)
 		ada.MustSend(t, room, content)
 		if f := s.Next(t); f.Result.Text("messageAdded", "content") != content {
@@ -64,7 +59,13 @@ func witness(t *testing.T, ada *parleytest.Client, room string, goesOn func()) (
 			return slowest
 		}
 		slowest = max(slowest, time.Since(begin))
+		select {
+		case <-done:
+			over = true
+		case <-time.After(20 * time.Millisecond): // a person types
+		}
 	}
+	return slowest
 }
 
 // crowd runs n visits, a bounded number at a time.

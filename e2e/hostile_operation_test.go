@@ -3,8 +3,10 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -129,11 +131,14 @@ func churn(t *testing.T, node *parleytest.Node, ada *parleytest.Client, room str
 func pings(t *testing.T, node *parleytest.Node, ada *parleytest.Client, _ string) {
 	s := mustDial(t, node, ada)
 	n := parleytest.Scale(2000, 20_000)
-	go func() {
+	var saying sync.WaitGroup
+	saying.Go(func() {
 		for i := range n {
 			s.say(fmt.Sprintf(`{"type":"ping","payload":{"n":%d}}`, i))
 		}
-	}()
+	})
+	defer saying.Wait()
+	defer s.CloseNow()
 	for i := range n {
 		if m, end := s.next(); m.Type != "pong" || string(m.Payload) != fmt.Sprintf(`{"n":%d}`, i) {
 			t.Fatalf("ping %d: %s %s %s", i, m.Type, m.Payload, end)
@@ -202,9 +207,15 @@ func linesOfStream(t *testing.T, node *parleytest.Node, ada *parleytest.Client, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
-	lines := make(chan string)
-	go readLines(response.Body, lines)
+	lines, read := make(chan string, 1024), make(chan struct{})
+	go func() {
+		defer close(read)
+		readLines(response.Body, lines)
+	}()
+	defer func() {
+		_ = response.Body.Close()
+		<-read
+	}()
 	next := func() string {
 		select {
 		case line := <-lines:
@@ -231,18 +242,13 @@ func linesOfStream(t *testing.T, node *parleytest.Node, ada *parleytest.Client, 
 	}
 }
 
-func readLines(in interface{ Read([]byte) (int, error) }, lines chan<- string) {
-	defer close(lines)
+// readLines splits what comes at each line break as the HTML standard has them.
+func readLines(in io.Reader, lines chan<- string) {
 	buffer, rest := make([]byte, 1<<16), ""
 	for {
 		n, err := in.Read(buffer)
 		rest += string(buffer[:n])
-		for {
-			// Line breaks as the HTML standard has them.
-			i := strings.IndexAny(rest, "\r\n")
-			if i < 0 {
-				break
-			}
+		for i := strings.IndexAny(rest, "\r\n"); i >= 0; i = strings.IndexAny(rest, "\r\n") {
 			lines <- rest[:i]
 			rest = rest[i+1:]
 		}

@@ -41,19 +41,28 @@ func TestHostileSlowness(t *testing.T) {
 	nothingLeft(t, node, before)
 }
 
-// trickle sends bytes one by one until the server has had enough.
-func trickle(conn net.Conn, bytes string) {
-	for i := range bytes {
-		if _, err := io.WriteString(conn, bytes[i:i+1]); err != nil {
-			return
+// trickle sends bytes one by one, until the server, or the test, has had enough.
+func trickle(t *testing.T, conn net.Conn, bytes string) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range bytes {
+			if _, err := io.WriteString(conn, bytes[i:i+1]); err != nil {
+				return
+			}
+			time.Sleep(100 * time.Millisecond) // the slowness itself
 		}
-		time.Sleep(100 * time.Millisecond) // the slowness itself
-	}
+	}()
+	t.Cleanup(func() {
+		_ = conn.Close()
+		<-done
+	})
 }
 
 func slowHeaders(t *testing.T, node *parleytest.Node, _ *parleytest.Client, _ string) {
 	conn, begin := dialRaw(t, node), time.Now()
-	go trickle(conn, "GET /graphql HTTP/1.1\r\nHost: x\r\nX: "+strings.Repeat("x", 1000))
+	trickle(t, conn, "GET /graphql HTTP/1.1\r\nHost: x\r\nX: "+strings.Repeat("x", 1000))
 	if got := statusOf(conn); got != "closed" || time.Since(begin) > 15*time.Second {
 		t.Errorf("%s after %v", got, time.Since(begin))
 	}
@@ -65,7 +74,7 @@ func slowBody(t *testing.T, node *parleytest.Node, _ *parleytest.Client, _ strin
 	for _, accept := range []string{"application/json", "text/event-stream"} {
 		conn, begin := dialRaw(t, node), time.Now()
 		_, _ = io.WriteString(conn, bodyPromised+"Accept: "+accept+"\r\n\r\n")
-		go trickle(conn, `{"query":"`+strings.Repeat(" ", 900))
+		trickle(t, conn, `{"query":"`+strings.Repeat(" ", 900))
 		if got := statusOf(conn); got != "408" || time.Since(begin) > 10*time.Second {
 			t.Errorf("for %s: %s after %v", accept, got, time.Since(begin))
 		}
@@ -93,7 +102,7 @@ func unaskedBody(t *testing.T, node *parleytest.Node, _ *parleytest.Client, _ st
 		t.Fatal(err)
 	}
 	_, _ = io.WriteString(conn, "POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n")
-	go trickle(conn, strings.Repeat("x", 10_000))
+	trickle(t, conn, strings.Repeat("x", 10_000))
 	if _, err := io.Copy(io.Discard, conn); isTimeout(err) {
 		t.Errorf("the server still waits after %v", time.Since(begin))
 	}

@@ -145,7 +145,7 @@ func messages(room string) []socketCase {
 		``, ` `, `x`, `{`, `[]`, `"subscribe"`, `7`, `null`, `true`, `{}`, `{"type":null}`, `{"type":7}`, `{"type":""}`, `{"type":["ping"]}`,
 		`{"type":"start","id":"1","payload":{"query":"{ viewer { id } }"}}`, `{"type":"stop","id":"1"}`, `{"type":"connection_terminate"}`,
 		`{"type":"connection_ack"}`, `{"type":"next","id":"1","payload":{}}`, `{"type":"error","id":"1","payload":[]}`, `{"type":"SUBSCRIBE","id":"1"}`,
-		`{"Type":"ping"}`, `{"type":"ping"}{"type":"ping"}`, `{"type":"ping"} x`, `[{"type":"ping"}]`, `{"type":"ping","type":"pong"}`,
+		`{"Type":"ping"}`, `{"type":"ping"}{"type":"ping"}`, `{"type":"ping"} x`, `[{"type":"ping"}]`,
 		`{"type":"ping","payload":"x"}`, `{"type":"pong","payload":[]}`, `{"type":"complete"}`, `{"type":"complete","id":7}`, `{"type":"complete","id":""}`,
 		`{"type":"subscribe","payload":{"query":"{ viewer { id } }"}}`, `{"type":"subscribe","id":"","payload":{"query":"{ viewer { id } }"}}`,
 		`{"type":"subscribe","id":7,"payload":{"query":"{ viewer { id } }"}}`, `{"type":"subscribe","id":null,"payload":{"query":"{ viewer { id } }"}}`,

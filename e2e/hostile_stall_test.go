@@ -51,6 +51,20 @@ func TestHostileReaders(t *testing.T) {
 		parleytest.Eventually(t, "only those who read are left", func() bool { return node.Metric(t, "parley_connections") == 2 })
 	})
 	nothingLeft(t, node, before)
+	t.Run("that hear why", func(t *testing.T) {
+		conn, in := following(t, node, ada, room)
+		if err := conn.SetReadBuffer(4096); err != nil {
+			t.Fatal(err)
+		}
+		sendMany(t, ada, room)
+		if err := conn.SetReadBuffer(1 << 20); err != nil {
+			t.Fatal(err)
+		}
+		if got := endOf(in); got != "close 1013" {
+			t.Errorf("%s instead of 1013", got)
+		}
+	})
+	nothingLeft(t, node, before)
 	t.Run("that come back", func(t *testing.T) { comesBack(t, node, ada, room) })
 	nothingLeft(t, node, before)
 }
@@ -92,9 +106,7 @@ func followingStream(t *testing.T, node *parleytest.Node, ada *parleytest.Client
 // comesBack: a reader stalls until the server has enough, reads what is left, and resumes.
 func comesBack(t *testing.T, node *parleytest.Node, ada *parleytest.Client, room string) {
 	_, in := followingStream(t, node, ada, room)
-	for i := range 400 {
-		ada.MustSend(t, room, fmt.Sprintf("%d %s", i, strings.Repeat("x", 8000)))
-	}
+	sendMany(t, ada, room)
 	var cursor string
 	seen := 0
 	all, _ := io.ReadAll(in) // until the server's end, however it ends
@@ -106,15 +118,25 @@ func comesBack(t *testing.T, node *parleytest.Node, ada *parleytest.Client, room
 			seen++
 		}
 	}
-	if seen == 0 || seen >= 400 || !strings.Contains(string(all), "retry: ") {
-		t.Fatalf("%d of 400 messages came before the end: %.100q", seen, all[max(0, len(all)-100):])
+	if seen == 0 || seen >= tooMany || !strings.Contains(string(all), "retry: ") {
+		t.Fatalf("%d of %d messages came before the end: %.100q", seen, tooMany, all[max(0, len(all)-100):])
 	}
 	s := parleytest.MustSubscribe(t, parleytest.OverSSE, ada, follow(messageAdded, room, cursor))
-	for i := seen; i < 400; i++ {
+	for i := seen; i < tooMany; i++ {
 		got := s.Next(t).Result.Text("messageAdded", "content")
 		if want := fmt.Sprint(i); !strings.HasPrefix(got, want+" ") {
 			t.Fatalf("%.20q instead of message %d", got, i)
 		}
 	}
-	t.Logf("the stream ended after %d of 400 messages; the others came on the next one", seen)
+	t.Logf("the stream ended after %d of %d messages; the others came on the next one", seen, tooMany)
+}
+
+// tooMany messages of 8 KiB are more than may wait for one reader.
+const tooMany = 250
+
+func sendMany(t *testing.T, c *parleytest.Client, room string) {
+	t.Helper()
+	for i := range tooMany {
+		c.MustSend(t, room, fmt.Sprintf("%d %s", i, strings.Repeat("x", 8000)))
+	}
 }

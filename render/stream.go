@@ -49,6 +49,10 @@ func Stream[T any](
 	return values, nil
 }
 
+// Rendering reports whether the context is of an event's rendering. Whoever is shown an event has
+// been judged by its place in the log; everywhere else it is for resolvers to judge.
+func Rendering(ctx context.Context) bool { return renderingOf(ctx) != nil }
+
 // RefuseViewer reports whether the context is of a shared rendering, in which nobody asks. The
 // rendering is thrown away then, and made per viewer: a field that depends on the viewer lacks its
 // @viewer in the schema. Whoever looks for the viewer in a context asks here first.

@@ -105,6 +105,25 @@ func TestMessageMutations(t *testing.T) {
 	}
 }
 
+// TestRepeatByTheRemoved: a sending may be repeated by one who is no longer a member, which tells them
+// of their message and of nothing that came later.
+func TestRepeatByTheRemoved(t *testing.T) {
+	w := tea(t)
+	w.must("ada", `mutation { removeMember(input: {roomId: "{tea}", userId: "bob"}) { room { id } } }`)
+	w.must("ada", `mutation { updateRoom(input: {roomId: "{tea}", name: "Without bob"}) { room { id } } }`)
+	repeat := func(selection string) string {
+		return `mutation { sendMessage(input: {roomId: "{tea}", content: "Three", replyToId: "{one}", clientId: "k"}) { ` + selection + ` } }`
+	}
+	w.exchanges(t, map[string]exchange{
+		"the message":           {"bob", repeat(`message { id content }`), `{"sendMessage":{"message":{"id":"{three}","content":"Three"}}}`},
+		"what it answers":       {"bob", repeat(`message { replyTo { content } }`), `{"sendMessage":{"message":{"replyTo":null}}}`},
+		"its room":              {"bob", repeat(`message { room { name } }`), `{"sendMessage":null} !NOT_FOUND at sendMessage.message.room`},
+		"its room, by edge":     {"bob", repeat(`edge { node { room { name } } }`), `{"sendMessage":null} !NOT_FOUND at sendMessage.edge.node.room`},
+		"and ada as before":     {"ada", `{ message(id: "{three}") { room { name } } }`, `{"message":{"room":{"name":"Without bob"}}}`},
+		"another under the key": {"bob", `mutation { sendMessage(input: {roomId: "{tea}", content: "Four", clientId: "k"}) { message { id } } }`, `{"sendMessage":null} !CONFLICT at sendMessage in clientId`},
+	})
+}
+
 // TestWhatEndsTyping: sending, leaving and being removed do, as the set is read and as it is.
 func TestWhatEndsTyping(t *testing.T) {
 	w := tea(t)

@@ -14,7 +14,7 @@ import (
 
 const (
 	// recheckEvery is how often a feed asks anew whom it may follow, where nothing tells it.
-	recheckEvery = 30 * time.Second
+	recheckEvery = 10 * time.Second
 	// askAgainAfter is how soon a feed asks again where the store didn't answer.
 	askAgainAfter = time.Second
 )

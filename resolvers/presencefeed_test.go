@@ -137,7 +137,7 @@ func TestPresenceOfPeople(t *testing.T) {
 		f.expect("bob1", "bob")
 
 		f.become("ada", "bob", "dan") // nothing tells of it
-		time.Sleep(31 * time.Second)
+		time.Sleep(11 * time.Second)
 		f.expect("dan1", "bob dan")
 
 		f.become("ada", "dan")

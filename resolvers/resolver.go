@@ -10,6 +10,7 @@ import (
 	"parley/eventlog"
 	"parley/graph"
 	"parley/presence"
+	"parley/render"
 )
 
 // Resolver is the root of all resolvers (graph.ResolverRoot).
@@ -64,11 +65,17 @@ func (r *Resolver) MemberRoleChanged() graph.MemberRoleChangedResolver {
 func (r *Resolver) RoomUpdated() graph.RoomUpdatedResolver { return event[*chat.RoomUpdated]{r} }
 func (r *Resolver) RoomReset() graph.RoomResetResolver     { return event[*chat.RoomReset]{r} }
 
-// roomOf reads the room an object belongs to. Whoever got the object may know of its room.
+// roomOf reads the room an object belongs to. Whoever is shown an event may know of its room; whoever
+// got the object otherwise is judged anew, for one who was removed may still repeat a sending.
 func (r *Resolver) roomOf(ctx context.Context, id string) (*chat.Room, error) {
-	room, err := r.Chat.RoomByID(ctx, id)
+	if render.Rendering(ctx) {
+		room, err := r.Chat.RoomByID(ctx, id)
+		return &room, err
+	}
+	v, err := viewer(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &room, nil
+	room, err := r.Chat.Room(ctx, v.ID, id)
+	return &room, err
 }

@@ -29,7 +29,7 @@ func ParseParams(body []byte) (*graphql.RawParams, error) {
 // ParseQuery decodes a GraphQL request from a URL's query string (GraphQL over HTTP §5.2).
 func ParseQuery(rawQuery string) (*graphql.RawParams, error) {
 	values, err := url.ParseQuery(rawQuery)
-	if err != nil {
+	if err != nil || !allUTF8(values) {
 		return nil, errors.New("the query string is malformed")
 	}
 	object := map[string]json.RawMessage{}
@@ -50,6 +50,17 @@ func ParseQuery(rawQuery string) (*graphql.RawParams, error) {
 		delete(object, "operationName")
 	}
 	return paramsOf(object)
+}
+
+func allUTF8(values url.Values) bool {
+	for _, texts := range values {
+		for _, text := range texts {
+			if !utf8.ValidString(text) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func paramsOf(object map[string]json.RawMessage) (*graphql.RawParams, error) {

@@ -75,10 +75,16 @@ func unsupported(message string) *Refusal {
 func (s *Service) readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	control := http.NewResponseController(w)
 	// A writer that knows no deadlines, as in tests, has no slow network behind it either.
-	if control.SetReadDeadline(time.Now().Add(s.options.InitTimeout)) == nil {
-		defer func() { _ = control.SetReadDeadline(time.Time{}) }()
+	limited := control.SetReadDeadline(time.Now().Add(s.options.InitTimeout)) == nil
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.options.MaxBody)))
+	switch {
+	case err != nil:
+		// The deadline stays: net/http reads what is left of the body before it answers.
+		w.Header().Set("Connection", "close")
+	case limited:
+		err = control.SetReadDeadline(time.Time{})
 	}
-	return io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.options.MaxBody)))
+	return body, err
 }
 
 // MayGet refuses what a GET must not do: it could be sent by a link (GraphQL over HTTP §5.2.3).

@@ -32,7 +32,8 @@ func (t Transport) Do(w http.ResponseWriter, r *http.Request, executor graphql.G
 
 func (t Transport) do(w http.ResponseWriter, r *http.Request, executor graphql.GraphExecutor) *transport.Refusal {
 	accept := transport.ParseAccept(r.Header)
-	if _, ok := accept.JSON(); !ok {
+	served := r.Method == http.MethodGet || r.Method == http.MethodPost // else 405, whatever is accepted
+	if _, ok := accept.JSON(); !ok && served {
 		return notAcceptable(accept)
 	}
 	params, refusal := t.Service.ReadParams(w, r)
