@@ -1,5 +1,7 @@
 package graphqlws
 
+//lint:file-ignore ST1005 these errors are sent as the texts of close frames, worded as graphql-ws words them
+
 import (
 	"bytes"
 	"encoding/json"
