@@ -281,11 +281,8 @@ func TestPresenceOfAKilledNode(t *testing.T) {
 		names = append(names, fmt.Sprintf("user-%d", i))
 	}
 	room := ada.CreateRoom(t, "Sinking ship", append(names, "survivor")...)
-	var streams []*parleytest.Stream
 	for _, name := range append(names, "survivor") {
-		s := parleytest.MustSubscribe(t, parleytest.OverSSE, parleytest.SignIn(t, c.a, name), follow(messageAdded, room, ""))
-		s.Position(t)
-		streams = append(streams, s)
+		parleytest.MustSubscribe(t, parleytest.OverSSE, parleytest.SignIn(t, c.a, name), follow(messageAdded, room, "")).Position(t)
 	}
 	watch := parleytest.MustSubscribe(t, parleytest.OverWS, ada, parleytest.Operation{Query: presenceOfRoom, Variables: map[string]any{"room": room}})
 	status := map[string]string{}

@@ -50,9 +50,12 @@ func (w *hostileWorld) malformed() []hostileCase {
 		w.asBoth("nested 12,000 deep", `{"query":"{ viewer { id } }","variables":{"a":`+deep+`}}`, "variables", `{"a":`+deep+`}`),
 		w.asBoth("broken variables", `{"query":"{ viewer { id } }","variables":{"a":}}`, "variables", `{"a":}`),
 	}
+	// JSON leaves open which of the two counts; one does.
+	twice := w.asBoth("a member twice", `{"query":"{ viewer { id } }","query":"{ viewer { name } }"}`, "query", harmless).answered("ok")
+	twice.attempts[0].query += "&" + url.Values{"query": {`{ viewer { name } }`}}.Encode()
 	broken := w.asBoth("not UTF-8", "{\"query\":\"{ viewer { id } } # \xff\"}", "query", harmless+" # \xff")
 	broken.want[2] = "close 1007"
-	return append(cases, broken)
+	return append(cases, twice, broken)
 }
 
 // wrongTypes are members of the request that aren't what they should be.
