@@ -1,10 +1,6 @@
 package chat
 
-import (
-	"time"
-
-	"parley/eventlog"
-)
+import "parley/eventlog"
 
 // RoomEvent is what happened in a room, as one type per kind: *MessageSent, *MessageEdited,
 // *MessageDeleted, *MemberJoined, *MemberLeft, *MemberRemoved, *MemberRoleChanged, *RoomUpdated or
@@ -36,10 +32,7 @@ func (e *Event) isRoomEvent() {}
 func RoomEventOf(payload any, cursor eventlog.Cursor) RoomEvent {
 	switch p := payload.(type) {
 	case eventlog.Reset:
-		event := &Event{
-			RoomID: p.Log, Kind: eventlog.KindReset, At: time.Now().UTC().Truncate(time.Millisecond),
-			Seq: cursor.Seq, Position: cursor.Position,
-		}
+		event := &Event{RoomID: p.Log, Kind: eventlog.KindReset, At: p.At, Seq: cursor.Seq, Position: cursor.Position}
 		return &RoomReset{Event: event, Reason: p.Reason}
 	case *Event:
 		return p.typed()

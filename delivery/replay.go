@@ -3,6 +3,7 @@ package delivery
 import (
 	"errors"
 	"slices"
+	"time"
 
 	"parley/eventlog"
 )
@@ -217,7 +218,7 @@ func (s *Subscriber) showReset(gap *eventlog.GapError) bool {
 	s.replayed.Store(nil)
 	return s.show(&eventlog.Publication{
 		Position: gap.Tail, Seq: gap.TailSeq, Kind: eventlog.KindReset,
-		Payload: eventlog.Reset{Log: s.topic.name, Reason: gap.Reason},
+		Payload: eventlog.Reset{Log: s.topic.name, Reason: gap.Reason, At: time.Now().UTC().Truncate(time.Millisecond)},
 	}, true)
 }
 

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"parley/eventlog"
@@ -51,10 +52,11 @@ type latest struct {
 	order []string // keys, as they came first
 }
 
-// take keeps a value that is newer than the one known, and reports whether it did.
+// take keeps a value that is newer than the one known, and reports whether it did. That a key is gone
+// is kept like a value: older than whatever comes after it.
 func (l *latest) take(v eventlog.Value) bool {
 	known, ok := l.byKey[v.Key]
-	if ok && v.Version <= known.Version {
+	if ok && !known.Gone() && !v.Gone() && v.Version <= known.Version {
 		return false
 	}
 	if !ok {
@@ -65,6 +67,14 @@ func (l *latest) take(v eventlog.Value) bool {
 	}
 	l.byKey[v.Key] = v
 	return true
+}
+
+// forget gives up a key.
+func (l *latest) forget(key string) {
+	if _, ok := l.byKey[key]; ok {
+		delete(l.byKey, key)
+		l.order = slices.DeleteFunc(l.order, func(k string) bool { return k == key })
+	}
 }
 
 func (l *latest) values() []eventlog.Value {
@@ -151,7 +161,11 @@ func (t *stateTopic) take(news *latest) {
 	t.told = latest{}
 	t.mu.Unlock()
 	for _, v := range told {
-		if t.values.take(v) {
+		switch {
+		case v.Gone():
+			t.values.forget(v.Key)
+			news.forget(v.Key)
+		case t.values.take(v):
 			news.take(v)
 		}
 	}

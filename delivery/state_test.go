@@ -204,6 +204,24 @@ func TestState(t *testing.T) {
 			w.same("renders", r.renders.Load(), int64(2))
 		})
 	})
+	t.Run("a key that is gone is shown to nobody who comes later", func(t *testing.T) {
+		inWorld(t, delivery.Options{}, func(w world) {
+			s := newSource(value("a", 3), value("b", 1))
+			first := w.subscribe(ofState(s, ""))
+			first.saw("a3", "b1")
+			s.tell(eventlog.Gone("a"))
+			second := w.subscribe(ofState(s, ""))
+			second.saw("b1")
+			s.tell(value("a", 3)) // the same version: whoever comes back is news
+			first.saw("a3", "b1", "a3")
+			second.saw("b1", "a3")
+			s.tell(value("a", 4), eventlog.Gone("a"), eventlog.Gone("c"))
+			s.tell(value("b", 2))
+			w.subscribe(ofState(s, "")).saw("b2")
+			second.saw("b1", "a3", "b2")
+			first.saw("a3", "b1", "a3", "b2")
+		})
+	})
 	t.Run("positions don't concern it", func(t *testing.T) {
 		inWorld(t, delivery.Options{}, func(w world) {
 			c := w.subscribe(ofState(newSource(value("a", 1)), room))

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -12,7 +13,7 @@ import (
 )
 
 // TestHostileReaders: subscribers that stop reading slow nobody down, cost bounded memory, and are
-// closed.
+// closed. Who comes back with its cursor misses nothing.
 func TestHostileReaders(t *testing.T) {
 	node := startHostile(t, nil)
 	ada := person(t, node, "ada")
@@ -50,6 +51,16 @@ func TestHostileReaders(t *testing.T) {
 		parleytest.Eventually(t, "only those who read are left", func() bool { return node.Metric(t, "parley_connections") == 2 })
 	})
 	nothingLeft(t, node, before)
+	t.Run("that hear why", func(t *testing.T) {
+		_, in := following(t, node, ada, room)
+		sendMany(t, ada, room)
+		if got := endOf(in); got != "close 1013" {
+			t.Errorf("%s instead of 1013", got)
+		}
+	})
+	nothingLeft(t, node, before)
+	t.Run("that come back", func(t *testing.T) { comesBack(t, node, ada, room) })
+	nothingLeft(t, node, before)
 }
 
 // stallMany opens subscribers over both transports that never read what comes.
@@ -84,4 +95,43 @@ func followingStream(t *testing.T, node *parleytest.Node, ada *parleytest.Client
 		}
 	}
 	return conn, in
+}
+
+// comesBack: a reader stalls until the server has enough, reads what is left, and resumes.
+func comesBack(t *testing.T, node *parleytest.Node, ada *parleytest.Client, room string) {
+	_, in := followingStream(t, node, ada, room)
+	sendMany(t, ada, room)
+	var cursor string
+	seen := 0
+	all, _ := io.ReadAll(in) // until the server's end, however it ends
+	for line := range strings.Lines(string(all)) {
+		if id, ok := strings.CutPrefix(line, "id: "); ok {
+			cursor = strings.TrimSpace(id)
+		}
+		if strings.HasPrefix(line, "data: {") && strings.HasSuffix(strings.TrimSpace(line), "}") {
+			seen++
+		}
+	}
+	if seen == 0 || seen >= tooMany || !strings.Contains(string(all), "retry: ") {
+		t.Fatalf("%d of %d messages came before the end: %.100q", seen, tooMany, all[max(0, len(all)-100):])
+	}
+	s := parleytest.MustSubscribe(t, parleytest.OverSSE, ada, follow(messageAdded, room, cursor))
+	for i := seen; i < tooMany; i++ {
+		got := s.Next(t).Result.Text("messageAdded", "content")
+		if want := fmt.Sprint(i); !strings.HasPrefix(got, want+" ") {
+			t.Fatalf("%.20q instead of message %d", got, i)
+		}
+	}
+	t.Logf("the stream ended after %d of %d messages; the others came on the next one", seen, tooMany)
+}
+
+// tooMany messages of 8 KiB are more than may wait for one reader: the kernel's buffers on this machine
+// plus an outbox of 1 MiB, and little more, for what was handed to the kernel must still reach a reader.
+const tooMany = 220
+
+func sendMany(t *testing.T, c *parleytest.Client, room string) {
+	t.Helper()
+	for i := range tooMany {
+		c.MustSend(t, room, fmt.Sprintf("%d %s", i, strings.Repeat("x", 8000)))
+	}
 }

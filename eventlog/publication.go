@@ -82,6 +82,8 @@ type Reset struct {
 	// Log is the log concerned.
 	Log    string
 	Reason ResetReason
+	// At is when it was found, in whole milliseconds: by the store's clock where an entry says so.
+	At time.Time
 }
 
 // ResetReason says why a position can't be continued from.

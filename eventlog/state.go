@@ -8,9 +8,16 @@ type Value struct {
 	// Version grows with each change of the key; a value with a version not above the last one
 	// seen is old news.
 	Version uint64
-	// Payload is the domain's, immutable once handed over.
+	// Payload is the domain's, immutable once handed over. Nil says that the key is gone, whatever
+	// the version: nobody is told of it any more, and any value after it is news.
 	Payload any
 }
+
+// Gone is the value of a key that is no more.
+func Gone(key string) Value { return Value{Key: key} }
+
+// Gone reports whether the key is no more.
+func (v Value) Gone() bool { return v.Payload == nil }
 
 // State is what an engine offers for things of which only the present value matters: who types,
 // who is online. A topic holds a bounded number of keys.

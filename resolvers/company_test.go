@@ -193,6 +193,9 @@ func (l *listener) sink(values []eventlog.Value) {
 	words := make([]string, len(values))
 	for i, v := range values {
 		words[i] = fmt.Sprint(v.Key, v.Version)
+		if v.Gone() {
+			words[i] = "-" + v.Key
+		}
 	}
 	slices.Sort(words)
 	if l.over {

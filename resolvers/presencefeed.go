@@ -47,8 +47,10 @@ type feed struct {
 	stale   bool                      // who is followed may have changed
 	waiting map[string]eventlog.Value // newest values not yet told, by user
 
-	// followed are the users followed, with what stops that. They are run's own.
+	// followed are the users followed, with what stops that; gone are those who were, which is still
+	// to be told. They are run's own.
 	followed map[string]func()
+	gone     []eventlog.Value
 }
 
 // watch is the feed as a state source.
@@ -143,6 +145,7 @@ func (f *feed) pause(ctx context.Context, err error) {
 	if !errors.Is(err, eventlog.ErrUnavailable) && chat.CodeOf(err) != chat.Unavailable {
 		f.warn.WarnContext(ctx, "presence isn't followed any more, for now", "room", f.room, "error", err)
 		f.followOnly(nil)
+		f.hand(nil)
 		wait = recheckEvery
 	}
 	timer := time.NewTimer(wait)
@@ -176,10 +179,23 @@ func (f *feed) tell(ctx context.Context) error {
 		}
 		values = slices.DeleteFunc(values, f.unfollowed)
 	}
-	if len(values) > 0 {
+	f.hand(values)
+	return nil
+}
+
+// hand tells who is gone, then the values.
+func (f *feed) hand(values []eventlog.Value) {
+	if values = append(f.gone, values...); len(values) > 0 {
 		f.sink(values)
 	}
-	return nil
+	f.gone = nil
+}
+
+// unfollow stops following a user: those who come to the topic later must not see what was told.
+func (f *feed) unfollow(user string) {
+	f.followed[user]()
+	delete(f.followed, user)
+	f.gone = append(f.gone, eventlog.Gone(user))
 }
 
 // ripe takes out what waits, as far as it is of users who are followed.
@@ -208,8 +224,7 @@ func (f *feed) judge(ctx context.Context, values []eventlog.Value) error {
 	}
 	for _, user := range users {
 		if !slices.Contains(allowed, user) {
-			f.followed[user]()
-			delete(f.followed, user)
+			f.unfollow(user)
 		}
 	}
 	return nil
@@ -241,10 +256,9 @@ func (f *feed) followOnly(users []string) {
 	for _, user := range users {
 		wanted[user] = true
 	}
-	for user, stop := range f.followed {
+	for user := range f.followed {
 		if !wanted[user] {
-			stop()
-			delete(f.followed, user)
+			f.unfollow(user)
 		}
 	}
 }

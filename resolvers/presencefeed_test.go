@@ -63,7 +63,7 @@ func TestPresenceOfARoom(t *testing.T) {
 		f.expect("bob1", "ada bob the log")
 
 		f.become("ada", "cyd")
-		f.expect("cyd0", "ada cyd the log")
+		f.expect("-bob cyd0", "ada cyd the log")
 		f.changes("bob", "cyd")
 		f.expect("cyd1", "ada cyd the log")
 
@@ -73,7 +73,7 @@ func TestPresenceOfARoom(t *testing.T) {
 		f.expect("", "ada bob cyd the log")
 		f.set(func() { f.members = []string{"ada"} })
 		f.log.Look()
-		f.expect("", "ada the log")
+		f.expect("-bob -cyd", "ada the log")
 	})
 }
 
@@ -91,7 +91,7 @@ func TestPresenceWhileTheStoreIsSilent(t *testing.T) {
 		f.expect("", "ada bob cyd the log") // not before all is as it should be
 		f.set(func() { delete(f.failingState, "dan") })
 		time.Sleep(time.Second)
-		f.expect("cyd2 dan0", "ada cyd dan the log")
+		f.expect("-bob cyd2 dan0", "ada cyd dan the log")
 		if log := f.world.log.String(); log != "" {
 			f.Errorf("logged: %s", log)
 		}
@@ -106,7 +106,7 @@ func TestPresenceOfARoomThatGrows(t *testing.T) {
 		f.become("ada", "b1", "b2", "b3", "b4", "bob")
 		f.expect("b10 b20 b30 b40", "ada b1 b2 b3 b4 bob the log")
 		f.become("ada", "b1", "b2", "b3", "b4", "b5", "b6", "b7", "bob")
-		f.expect("", "the log")
+		f.expect("-ada -b1 -b2 -b3 -b4 -bob", "the log")
 		f.changes("ada")
 		f.become("ada")
 		time.Sleep(time.Minute)
@@ -143,13 +143,13 @@ func TestPresenceOfPeople(t *testing.T) {
 		f.become("ada", "dan")
 		f.set(func() { clear(f.asked) })
 		f.changes("bob")
-		f.expect("", "dan")
+		f.expect("-bob", "dan")
 		if f.asked["bob"] != 1 || f.asked["ada"] != 1 || f.asked["dan"] != 0 {
 			f.Errorf("for one change was asked: %v", f.asked)
 		}
 		f.become("bob", "dan") // the viewer leaves
 		f.changes("dan")
-		f.expect("", "")
+		f.expect("-dan", "")
 	})
 }
 
@@ -165,7 +165,7 @@ func TestPresenceOfPeopleWhileTheStoreIsSilent(t *testing.T) {
 		f.become("ada", "dan")
 		f.set(func() { f.failing = nil })
 		time.Sleep(time.Second)
-		f.expect("dan2", "dan")
+		f.expect("-bob dan2", "dan")
 	})
 }
 

@@ -14,6 +14,9 @@ import (
 	"parley/render"
 )
 
+// maxErrors bounds the errors that one invalid operation is answered with.
+const maxErrors = 20
+
 // Call is one operation of a client, parsed and validated, whatever transport it came by.
 type Call struct {
 	service  *Service
@@ -32,7 +35,7 @@ func (s *Service) Prepare(ctx context.Context, executor graphql.GraphExecutor, p
 		errs = errorList(CodeBadInput, "@defer is not supported")
 	}
 	if errs != nil {
-		return nil, dispatchErrors(ctx, executor, op, errs)
+		return nil, dispatchErrors(ctx, executor, op, errs[:min(len(errs), maxErrors)])
 	}
 	return &Call{service: s, executor: executor, op: op}, nil
 }

@@ -47,7 +47,7 @@ func (r *eventRecord) publication(room string) eventlog.Publication {
 	if r.Kind == eventlog.KindReset {
 		return eventlog.Publication{
 			Position: r.position(), Prev: r.Prev, At: timeOf(r.At), Kind: r.Kind,
-			Payload: eventlog.Reset{Log: room, Reason: eventlog.HistoryLost},
+			Payload: eventlog.Reset{Log: room, Reason: eventlog.HistoryLost, At: timeOf(r.At)},
 		}
 	}
 	return r.event(room).Publication(r.Prev)

@@ -86,7 +86,7 @@ func (e entry) publication() eventlog.Publication {
 	}
 	return eventlog.Publication{
 		Position: e.event.Position, Prev: e.prev, At: e.event.At, Kind: eventlog.KindReset,
-		Payload: eventlog.Reset{Log: e.event.RoomID, Reason: eventlog.HistoryLost},
+		Payload: eventlog.Reset{Log: e.event.RoomID, Reason: eventlog.HistoryLost, At: e.event.At},
 	}
 }
 

@@ -78,7 +78,7 @@ func (r rig) fenced(before chat.Room) (tail eventlog.Position) {
 	if reset.Kind != eventlog.KindReset || reset.Position != tail || !isStoreTime(reset.At) {
 		r.Fatalf("the last entry is %+v, want a reset", reset)
 	}
-	r.same("payload", reset.Payload, eventlog.Reset{Log: before.ID, Reason: eventlog.HistoryLost})
+	r.same("payload", reset.Payload, eventlog.Reset{Log: before.ID, Reason: eventlog.HistoryLost, At: reset.At})
 	return tail
 }
 

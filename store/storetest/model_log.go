@@ -51,7 +51,7 @@ func (r *modelRoom) publication(e modelEntry) eventlog.Publication {
 	}
 	return eventlog.Publication{
 		Position: e.position, Prev: e.prev, At: e.at, Kind: e.kind,
-		Payload: eventlog.Reset{Log: r.ID, Reason: eventlog.HistoryLost},
+		Payload: eventlog.Reset{Log: r.ID, Reason: eventlog.HistoryLost, At: e.at},
 	}
 }
 
