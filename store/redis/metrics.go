@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	goredis "github.com/redis/go-redis/v9"
 )
 
 // metrics are the store's own. They work unregistered too.
@@ -19,7 +18,7 @@ type metrics struct {
 	registered []prometheus.Collector
 }
 
-func newMetrics(client *goredis.Client) *metrics {
+func newMetrics(client *servers) *metrics {
 	return &metrics{
 		scripts: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "parley_redis_script_seconds",
@@ -74,7 +73,7 @@ var (
 )
 
 // poolCollector reads the connection pool's own counts at each scrape.
-type poolCollector struct{ client *goredis.Client }
+type poolCollector struct{ client *servers }
 
 // Describe implements [prometheus.Collector].
 func (c poolCollector) Describe(descs chan<- *prometheus.Desc) {

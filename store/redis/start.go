@@ -48,7 +48,7 @@ func (s *Store) reach(ctx context.Context) (info map[string]string, err error) {
 			return parseInfo(text), nil
 		}
 		if try == startTries || ctx.Err() != nil {
-			return nil, fmt.Errorf("%w: redis: can't reach the server at %s: %w", eventlog.ErrUnavailable, s.address, err)
+			return nil, fmt.Errorf("%w: redis: can't reach the server at %s: %w", eventlog.ErrUnavailable, s.client.address, err)
 		}
 		select {
 		case <-ctx.Done():

@@ -78,6 +78,16 @@ func Start(t testing.TB, args ...string) *Server {
 	}
 }
 
+// Address returns the URL.
+func (s *Server) Address() string { return s.URL }
+
+// Running reports whether the server hasn't been stopped.
+func (s *Server) Running() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.process != nil
+}
+
 func freePort(t testing.TB) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
