@@ -12,7 +12,9 @@ type metrics struct {
 	scripts    *prometheus.HistogramVec
 	reconnects prometheus.Counter
 	looks      prometheus.Counter
-	pool       poolCollector
+	// unreplicated counts what too few replicas had in time.
+	unreplicated prometheus.Counter
+	pool         poolCollector
 
 	registerer prometheus.Registerer
 	registered []prometheus.Collector
@@ -33,6 +35,10 @@ func newMetrics(client *servers) *metrics {
 			Name: "parley_redis_tail_check_looks_total",
 			Help: "Topics that a tail check found ahead of their hints.",
 		}),
+		unreplicated: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "parley_redis_wait_unsatisfied_total",
+			Help: "Writes answered UNAVAILABLE because too few replicas had them in time.",
+		}),
 		pool: poolCollector{client: client},
 	}
 }
@@ -42,7 +48,7 @@ func (m *metrics) register(r prometheus.Registerer) error {
 		return nil
 	}
 	m.registerer = r
-	for _, c := range []prometheus.Collector{m.scripts, m.reconnects, m.looks, m.pool} {
+	for _, c := range []prometheus.Collector{m.scripts, m.reconnects, m.looks, m.unreplicated, m.pool} {
 		if err := r.Register(c); err != nil {
 			m.unregister()
 			return fmt.Errorf("redis: metrics: %w", err)

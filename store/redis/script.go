@@ -22,13 +22,15 @@ type script struct {
 	lua  *goredis.Script
 	// readOnly scripts may be sent again when their answer was lost.
 	readOnly bool
+	// durable scripts are done once enough replicas have what they wrote.
+	durable bool
 }
 
 var (
-	createScript     = writing("create", "clock", "notify", "room", "member", "log", "retention")
-	appendScript     = writing("append", "clock", "notify", "room", "receipts", "member", "log", "retention")
+	createScript     = durable("create", "clock", "notify", "room", "member", "log", "retention")
+	appendScript     = durable("append", "clock", "notify", "room", "receipts", "member", "log", "retention")
 	fenceScript      = writing("fence", "clock", "notify", "room", "member", "log", "retention")
-	markReadScript   = writing("mark-read", "clock", "room", "receipts", "member")
+	markReadScript   = durable("mark-read", "clock", "room", "receipts", "member")
 	forgetRoomScript = writing("forget-room")
 	recordScript     = writing("record")
 
@@ -55,6 +57,12 @@ var (
 func writing(name string, libs ...string) *script {
 	text := source(name, libs)
 	return &script{name: name, text: text, lua: goredis.NewScript(text)}
+}
+
+func durable(name string, libs ...string) *script {
+	sc := writing(name, libs...)
+	sc.durable = true
+	return sc
 }
 
 func reading(name string, libs ...string) *script {
@@ -99,9 +107,15 @@ func (s *Store) run(ctx context.Context, sc *script, keys []string, args ...any)
 }
 
 func (s *Store) runOnce(ctx context.Context, sc *script, keys []string, args []any) (answer, error) {
-	got, err := s.client.once(ctx, sc.command("EVALSHA", sc.lua.Hash(), keys, args)...)
+	send := func(command []any) (any, error) {
+		if sc.durable {
+			return s.write(ctx, keys[0], command)
+		}
+		return s.client.once(ctx, command...)
+	}
+	got, err := send(sc.command("EVALSHA", sc.lua.Hash(), keys, args))
 	if err != nil && goredis.HasErrorPrefix(err, "NOSCRIPT") { // a server that is new, or newly promoted
-		got, err = s.client.once(ctx, sc.command("EVAL", sc.text, keys, args)...)
+		got, err = send(sc.command("EVAL", sc.text, keys, args))
 	}
 	list, _ := got.([]any)
 	return list, err

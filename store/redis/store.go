@@ -28,6 +28,8 @@ type Options struct {
 	URL string
 	// TLS is for URLs that begin with rediss.
 	TLS TLS
+	// Wait says how many replicas must have what is acknowledged.
+	Wait Wait
 	// Retention of the rooms' logs.
 	Retention eventlog.Retention
 	// Log is where the store says what no caller is told; nil for nowhere.
@@ -43,6 +45,7 @@ type Options struct {
 type Store struct {
 	client    *servers
 	publish   string
+	wait      Wait
 	keep      keepRecord
 	tailCheck time.Duration
 	log       *slog.Logger
@@ -76,6 +79,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{
 		client:    client,
 		publish:   client.publish,
+		wait:      o.Wait,
 		keep:      keepOf(o.Retention),
 		tailCheck: o.TailCheck,
 		log:       o.Log,
@@ -86,6 +90,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	if s.tailCheck == 0 {
 		s.tailCheck = time.Second
+	}
+	if s.wait.Timeout == 0 {
+		s.wait.Timeout = defaultWait
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

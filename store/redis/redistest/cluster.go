@@ -38,8 +38,7 @@ func StartCluster(t testing.TB, masters, replicas int, args ...string) *Cluster 
 		s := Start(t, append([]string{
 			"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(freePort(t)),
 			"--cluster-node-timeout", strconv.Itoa(nodeTimeout), "--cluster-replica-validity-factor", "0",
-			"--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1",
-		}, args...)...)
+		}, append(replicating(), args...)...)...)
 		c.Servers = append(c.Servers, s)
 		hosts = append(hosts, s.address())
 	}
