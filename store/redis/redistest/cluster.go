@@ -159,8 +159,14 @@ func (c *Cluster) Failover(master *Server) *Server {
 	c.t.Helper()
 	replica := c.ReplicasOf(master)[0]
 	replica.Do("CLUSTER", "FAILOVER")
-	c.eventually("the replica has taken over", func() bool { return replica.info("INFO", "replication")["role"] == "master" })
+	c.UntilMaster(replica)
 	return replica
+}
+
+// UntilMaster waits until a server is a master.
+func (c *Cluster) UntilMaster(s *Server) {
+	c.t.Helper()
+	c.eventually("the replica has taken over", s.IsMaster)
 }
 
 // Move moves a slot and its keys to another master while it is used, as redis-cli --cluster reshard
@@ -187,7 +193,7 @@ func (c *Cluster) Move(slot int64, to *Server) (keys int) {
 func (c *Cluster) masters() []*Server {
 	var masters []*Server
 	for _, s := range c.running() {
-		if s.info("INFO", "replication")["role"] == "master" {
+		if s.IsMaster() {
 			masters = append(masters, s)
 		}
 	}
@@ -229,6 +235,21 @@ func eventually(t testing.TB, what string, fact func() bool) {
 			t.Fatalf("redistest: not within %v: %s", 6*patience, what)
 		}
 	}
+}
+
+// IsMaster reports whether the server runs and is no replica.
+func (s *Server) IsMaster() bool {
+	s.t.Helper()
+	return s.Running() && s.info("INFO", "replication")["role"] == "master"
+}
+
+// UntilReplicated waits until a replica has all that was written.
+func (s *Server) UntilReplicated() {
+	s.t.Helper()
+	eventually(s.t, "a replica has everything", func() bool {
+		r := s.info("INFO", "replication")
+		return strings.Contains(r["slave0"], "state=online,offset="+r["master_repl_offset"]+",")
+	})
 }
 
 // id is the server's name in its cluster.

@@ -282,6 +282,13 @@ func (s *Server) KillPubSub() int64 {
 	return n
 }
 
+// quiet drops what go-redis writes to standard error of servers that tests have ended.
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}
+
+func init() { goredis.SetLogger(quiet{}) }
+
 // Snapshot is the data of a server at some moment.
 type Snapshot struct{ dir string }
 
