@@ -42,6 +42,7 @@ type config struct {
 	QueryTokens   int `name:"max-query-tokens" env:"PARLEY_MAX_QUERY_TOKENS" default:"5000" help:"Tokens of one GraphQL document."`
 	LogMaxEntries int `name:"log-max-entries" env:"PARLEY_LOG_MAX_ENTRIES" default:"10000" help:"Entries of one room's log that can be resumed from. Messages are kept regardless."`
 
+	Draft2026  bool          `name:"draft2026" env:"PARLEY_DRAFT2026" help:"Answer with the HTTP statuses of GraphQL over HTTP's draft of August 2026 (422, 294) instead of those of graphql-http's audits."`
 	LogMaxAge  time.Duration `env:"PARLEY_LOG_MAX_AGE" default:"168h" help:"Age up to which entries of a log are kept."`
 	SQLiteSync string        `name:"sqlite-sync" env:"PARLEY_SQLITE_SYNC" default:"NORMAL" enum:"NORMAL,FULL" help:"NORMAL survives the process's death, FULL a power cut too (slower)."`
 	LogLevel   slog.Level    `env:"PARLEY_LOG_LEVEL" default:"INFO" help:"DEBUG, INFO, WARN or ERROR."`
