@@ -141,7 +141,7 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 			return nil, err
 		}
 	}
-	s.hub = delivery.NewHub(s.store, delivery.Options{Log: log, Registerer: s.metrics})
+	s.hub = delivery.NewHub(s.store, delivery.Options{MaxAudiences: c.MaxAudiences, Log: log, Registerer: s.metrics})
 	schema := graph.NewExecutableSchema(graph.Config{Resolvers: &resolvers.Resolver{
 		Chat: rooms, Tracker: s.tracker, Presence: s.store, State: s.store, Log: s.store,
 		PollAfterSeconds: pollAfterSeconds, MaxPresence: c.MaxPresence, Logger: log,
