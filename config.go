@@ -38,6 +38,7 @@ type config struct {
 	MaxRooms      int `name:"max-rooms-per-user" env:"PARLEY_MAX_ROOMS_PER_USER" default:"10000" help:"Rooms one user may be a member of."`
 	MaxMembers    int `name:"max-members-per-room" env:"PARLEY_MAX_MEMBERS_PER_ROOM" default:"100000" help:"Members of one room."`
 	MaxPresence   int `env:"PARLEY_MAX_PRESENCE" default:"1000" help:"Members up to which a room's presence can be followed."`
+	MaxAudiences  int `env:"PARLEY_MAX_AUDIENCES" default:"2000" help:"Audiences of one room, or of one presence or typing topic, for whom its events are rendered apart."`
 	MaxOperations int `env:"PARLEY_MAX_OPERATIONS" default:"100" help:"Operations at a time on one connection."`
 	MaxFrame      int `env:"PARLEY_MAX_FRAME" default:"131072" help:"Bytes of one WebSocket message."`
 	MaxBody       int `env:"PARLEY_MAX_BODY" default:"131072" help:"Bytes of one HTTP body."`
@@ -45,6 +46,7 @@ type config struct {
 	QueryTokens   int `name:"max-query-tokens" env:"PARLEY_MAX_QUERY_TOKENS" default:"5000" help:"Tokens of one GraphQL document."`
 	LogMaxEntries int `name:"log-max-entries" env:"PARLEY_LOG_MAX_ENTRIES" default:"10000" help:"Entries of one room's log that can be resumed from. Messages are kept regardless."`
 
+	Draft2026  bool          `name:"draft2026" env:"PARLEY_DRAFT2026" help:"Answer with the HTTP statuses of GraphQL over HTTP's draft of August 2026 (422, 294) instead of those of graphql-http's audits."`
 	LogMaxAge  time.Duration `env:"PARLEY_LOG_MAX_AGE" default:"168h" help:"Age up to which entries of a log are kept."`
 	SQLiteSync string        `name:"sqlite-sync" env:"PARLEY_SQLITE_SYNC" default:"NORMAL" enum:"NORMAL,FULL" help:"NORMAL survives the process's death, FULL a power cut too (slower)."`
 	LogLevel   slog.Level    `env:"PARLEY_LOG_LEVEL" default:"INFO" help:"DEBUG, INFO, WARN or ERROR."`
@@ -99,6 +101,7 @@ func (c *config) validate() error {
 	for name, n := range map[string]int{
 		"PARLEY_MAX_CONTENT": c.MaxContent, "PARLEY_MAX_NAME": c.MaxName, "PARLEY_MAX_METADATA": c.MaxMetadata,
 		"PARLEY_MAX_ROOMS_PER_USER": c.MaxRooms, "PARLEY_MAX_MEMBERS_PER_ROOM": c.MaxMembers, "PARLEY_MAX_PRESENCE": c.MaxPresence,
+		"PARLEY_MAX_AUDIENCES":  c.MaxAudiences,
 		"PARLEY_MAX_OPERATIONS": c.MaxOperations, "PARLEY_MAX_QUERY_TOKENS": c.QueryTokens, "PARLEY_LOG_MAX_ENTRIES": c.LogMaxEntries,
 	} {
 		check(n > 0, "%s must be positive", name)

@@ -141,7 +141,7 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 			return nil, err
 		}
 	}
-	s.hub = delivery.NewHub(s.store, delivery.Options{Log: log, Registerer: s.metrics})
+	s.hub = delivery.NewHub(s.store, delivery.Options{MaxAudiences: c.MaxAudiences, Log: log, Registerer: s.metrics})
 	schema := graph.NewExecutableSchema(graph.Config{Resolvers: &resolvers.Resolver{
 		Chat: rooms, Tracker: s.tracker, Presence: s.store, State: s.store, Log: s.store,
 		PollAfterSeconds: pollAfterSeconds, MaxPresence: c.MaxPresence, Logger: log,
@@ -151,6 +151,7 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 		Hub: s.hub, Open: opener.Open,
 		Heartbeat: c.Heartbeat, InitTimeout: c.InitTimeout,
 		HighWater: c.MaxOutbox, MaxFrame: c.MaxFrame, MaxBody: c.MaxBody, MaxOperations: c.MaxOperations,
+		Draft2026:   c.Draft2026,
 		BaseContext: identity.keep, Authenticate: identity.fromPayload, Expires: identity.expires,
 		Connected: s.connected, OriginAllowed: identity.origins.Allowed,
 		Log: log, Registerer: s.metrics,
