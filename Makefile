@@ -4,7 +4,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GQLGEN      = github.com/99designs/gqlgen
 
 .PHONY: run test prove generate generated lint portable unit fuzz web docs bench install conformance \
-	prove-laptop prove-cluster prove-rendering prove-presence prove-hostile prove-playground prove-conformance prove-suites
+	prove-laptop prove-cluster prove-redis prove-rendering prove-presence prove-hostile prove-playground prove-conformance prove-suites
 
 run: ## start a server on this machine
 	go run .
@@ -51,11 +51,14 @@ conformance: install ## how well a server keeps to the protocols: URL=http://hos
 # Each line below shows one of the promises at full size.
 PROVE = PARLEY_PROVE=1 go test -race -count=1 -v -timeout 30m
 
-prove: install prove-laptop prove-cluster prove-rendering prove-presence prove-hostile prove-playground prove-conformance prove-suites
+prove: install prove-laptop prove-cluster prove-redis prove-rendering prove-presence prove-hostile prove-playground prove-conformance prove-suites
 prove-laptop: ## one command, no Redis: the README's tour; kill -9 in the middle of 5,000 messages
 	$(PROVE) -run 'TestReadme|TestKillInTheMiddleOfSending' ./e2e
 prove-cluster: ## two nodes on one Redis: order, healing, kill -9, outages, lost tail, FLUSHALL
 	$(PROVE) -run 'TestTwoNodes|TestRedis' ./e2e
+prove-redis: ## Sentinel and Cluster under sending: failovers, a slot move, kill -9, a lagging replica; WAIT, TLS, ACL
+	$(PROVE) -run 'TestClusterUnder|TestClusterMaster|TestSentinel|TestLaggingReplica' ./e2e
+	$(PROVE) -run 'TestStoreOnCluster|TestWait|TestACLRules|TestTLS|TestOpenRefuses' ./store/redis
 prove-rendering: ## one execution per event for 1,000 subscribers; shared and per-viewer bytes equal
 	$(PROVE) -run 'TestRenderedOnceForAll|TestNothingIsLeftBehind' ./e2e
 	$(PROVE) -run 'TestSharedRendering' ./resolvers

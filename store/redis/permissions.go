@@ -26,7 +26,7 @@ var commands = []string{
 
 // Those by which hints travel, and those of a cluster.
 var (
-	serverCommands  = []string{"PUBLISH %c m", "SUBSCRIBE %c", "UNSUBSCRIBE %c"}
+	serverCommands  = []string{"SELECT 0", "PUBLISH %c m", "SUBSCRIBE %c", "UNSUBSCRIBE %c"}
 	clusterCommands = []string{"SPUBLISH %c m", "SSUBSCRIBE %c", "SUNSUBSCRIBE %c", "CLUSTER SLOTS", "ASKING"}
 )
 
