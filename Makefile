@@ -4,7 +4,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GQLGEN      = github.com/99designs/gqlgen
 
 .PHONY: run test prove generate generated lint portable unit fuzz web docs bench install \
-	prove-laptop prove-cluster prove-rendering prove-presence prove-hostile prove-playground prove-suites
+	prove-laptop prove-cluster prove-rendering prove-presence prove-hostile prove-playground prove-clients prove-suites
 
 run: ## start a server on this machine
 	go run .
@@ -14,9 +14,10 @@ test: install generated lint portable unit fuzz web ## everything, at reduced co
 install: ## what the tests need: redis-server, chromium, npm packages
 	./.ci/install
 
-generate: ## graph/ from schema.graphqls, the playground's build
+generate: ## graph/ from schema.graphqls, the playground's build, the stock clients' types
 	go run $(GQLGEN) generate
 	cd web/playground && npm ci && npm run build
+	cd e2e/clients && npm ci && npm run generate
 
 generated: ## fail if graph/ isn't what gqlgen makes of the schema
 	./.ci/unchanged graph -- go run $(GQLGEN) generate
@@ -37,9 +38,11 @@ unit: ## every Go suite under the race detector, end-to-end ones included
 fuzz: ## a few seconds for each decoder
 	./.ci/fuzz 5s
 
-web: ## lint, types and build of the playground; fail if the committed build differs
+web: ## lint, types and build of the playground, lint and types of the stock clients; fail if what is committed differs
 	cd web/playground && npm run lint
 	./.ci/unchanged web/playground/dist -- npm --prefix web/playground run build
+	./.ci/unchanged e2e/clients/src/gql -- npm --prefix e2e/clients run generate
+	cd e2e/clients && npm run check
 
 bench: ## benchmarks beside the hot code
 	go test -run '^$$' -bench . -benchmem ./delivery ./render ./store/... ./transport/...
@@ -47,7 +50,7 @@ bench: ## benchmarks beside the hot code
 # Each line below shows one of the promises at full size.
 PROVE = PARLEY_PROVE=1 go test -race -count=1 -v -timeout 30m
 
-prove: install prove-laptop prove-cluster prove-rendering prove-presence prove-hostile prove-playground prove-suites
+prove: install prove-laptop prove-cluster prove-rendering prove-presence prove-hostile prove-playground prove-clients prove-suites
 prove-laptop: ## one command, no Redis: the README's tour; kill -9 in the middle of 5,000 messages
 	$(PROVE) -run 'TestReadme|TestKillInTheMiddleOfSending' ./e2e
 prove-cluster: ## two nodes on one Redis: order, healing, kill -9, outages, lost tail, FLUSHALL
@@ -61,6 +64,8 @@ prove-hostile: ## bad input of every kind, over every transport
 	$(PROVE) -run 'TestHostile' ./e2e
 prove-playground: ## sign in, subscribe, send and receive in headless Chromium
 	$(PROVE) -run 'TestPlayground' ./e2e
+prove-clients: ## 50 forced reconnects of each stock client under traffic: no gap, no duplicate
+	$(PROVE) -run 'TestStockClients' ./e2e
 prove-suites: ## every suite at full counts under the race detector, and longer fuzzing
 	PARLEY_PROVE=1 go test -race -count=1 -timeout 60m ./...
 	./.ci/fuzz 30s
