@@ -65,7 +65,7 @@ prove-hostile: ## bad input of every kind, over every transport
 prove-playground: ## sign in, subscribe, send and receive in headless Chromium
 	$(PROVE) -run 'TestPlayground' ./e2e
 prove-clients: ## 50 forced reconnects of each stock client under traffic: no gap, no duplicate
-	$(PROVE) -run 'TestStockClients' ./e2e
+	$(PROVE) -run 'TestStockClient' ./e2e
 prove-suites: ## every suite at full counts under the race detector, and longer fuzzing
 	PARLEY_PROVE=1 go test -race -count=1 -timeout 60m ./...
 	./.ci/fuzz 30s

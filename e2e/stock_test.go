@@ -113,6 +113,27 @@ func TestStockClientWithoutTheLink(t *testing.T) {
 	}
 }
 
+// TestStockClientOnASilentNetwork: a connection that stands but carries nothing is noticed by
+// graphql-ws's own pings, and given up.
+func TestStockClientOnASilentNetwork(t *testing.T) {
+	if parleytest.Scale(0, 1) == 0 {
+		t.Skip("takes the client's 15 seconds: make prove-clients")
+	}
+	node := parleytest.Start(t, nil)
+	ada := parleytest.SignIn(t, node, "ada")
+	room := ada.CreateRoom(t, "Stock")
+	f := startFollower(t, compiled(t), "graphql-ws", ada, room, ada.CreatePublicRoom(t, "Foreign"), node)
+	f.expect("follow")
+	f.proxy.Silence()
+	ada.MustSend(t, room, "Are you there?")
+	began := time.Now()
+	parleytest.Eventually(t, "it has noticed", func() bool { return f.messages.count() == 1 })
+	t.Logf("noticed after %v", time.Since(began).Round(time.Second/10))
+	f.script.say("done")
+	f.proxy.Cut() // the old connection, whose end the client awaits
+	f.script.finish()
+}
+
 // follower is a stock client in a process of its own, behind a proxy of its own.
 type follower struct {
 	name             string
@@ -140,16 +161,13 @@ func startFollower(t *testing.T, program, name string, ada *parleytest.Client, r
 
 // hear takes what the client tells.
 func (f *follower) hear(fact fact) {
-	if fact.Returned {
-		f.messages.mu.Lock()
-		f.messages.returns++
-		f.messages.mu.Unlock()
-	}
-	if fact.Result == nil {
-		return
-	}
 	for _, r := range []*reader{f.messages, f.events} {
-		if fact.Result.At(r.field) != nil {
+		if fact.Returned {
+			r.mu.Lock()
+			r.returns++
+			r.mu.Unlock()
+		}
+		if fact.Result != nil && fact.Result.At(r.field) != nil {
 			r.take(parleytest.Frame{Result: *fact.Result})
 		}
 	}
@@ -163,7 +181,7 @@ func (f *follower) expect(what string) {
 	}
 }
 
-// returns is how often connections came back.
+// returns is how often its connections, all together, came back.
 func (f *follower) returns() int {
 	f.messages.mu.Lock()
 	defer f.messages.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -68,6 +69,12 @@ func (p *Proxy) Cut() {
 	})
 }
 
+// Silence lets every connection stand without carrying anything more, as a network does that has gone
+// away. New ones are carried.
+func (p *Proxy) Silence() {
+	p.cut(func(l *link) { l.silent.Store(true) })
+}
+
 // Down cuts every connection, and refuses new ones until Up.
 func (p *Proxy) Down() {
 	p.mu.Lock()
@@ -118,20 +125,20 @@ func (p *Proxy) carry(client net.Conn) {
 	if err != nil {
 		return
 	}
-	l := &link{client: client, server: server, left: -1}
+	l := &link{client: client, server: server, done: make(chan struct{}), left: -1}
 	defer l.close()
 	if !p.add(l) {
 		return
 	}
 	defer p.remove(l)
-	var upstream sync.WaitGroup
-	upstream.Go(func() {
-		_, _ = io.Copy(server, client)
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		_, _ = io.Copy(upstream{l}, client)
 		l.close()
 	})
-	_, _ = io.Copy(l, server)
+	_, _ = io.Copy(downstream{l}, server)
 	l.close()
-	upstream.Wait()
+	sending.Wait()
 }
 
 func (p *Proxy) add(l *link) bool {
@@ -150,15 +157,44 @@ func (p *Proxy) remove(l *link) {
 	delete(p.links, l)
 }
 
-// link is one client's connection to one node. What is written to it goes to the client.
+// link is one client's connection to one node.
 type link struct {
 	client, server net.Conn
+	silent         atomic.Bool
+	closing        sync.Once
+	done           chan struct{}
 
 	mu   sync.Mutex
-	left int // bytes until the cut; -1 for no cut
+	left int // bytes to the client until the cut; -1 for no cut
 }
 
-func (l *link) Write(b []byte) (int, error) {
+func (l *link) close() {
+	l.closing.Do(func() {
+		close(l.done)
+		_ = l.client.Close()
+		_ = l.server.Close()
+	})
+}
+
+// upstream writes to a link's node.
+type upstream struct{ *link }
+
+func (l upstream) Write(b []byte) (int, error) {
+	if l.silent.Load() {
+		<-l.done
+		return 0, net.ErrClosed
+	}
+	return l.server.Write(b)
+}
+
+// downstream writes to a link's client, up to the cut.
+type downstream struct{ *link }
+
+func (l downstream) Write(b []byte) (int, error) {
+	if l.silent.Load() {
+		<-l.done
+		return 0, net.ErrClosed
+	}
 	l.mu.Lock()
 	left := l.left
 	if left >= 0 {
@@ -175,9 +211,4 @@ func (l *link) Write(b []byte) (int, error) {
 	}
 	l.close()
 	return n, net.ErrClosed
-}
-
-func (l *link) close() {
-	_ = l.client.Close()
-	_ = l.server.Close()
 }
