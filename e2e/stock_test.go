@@ -23,6 +23,9 @@ var stockClients = map[string]int{
 	"Apollo Client":         1,
 }
 
+// returnTime is how long a client may take to come back: after an outage it pauses for up to 12 s.
+const returnTime = 3 * parleytest.Patience
+
 // TestStockClients has each client ask, be refused, and follow a room through forced reconnects
 // under traffic: connections cut in the middle of frames, and nodes killed. With the link of
 // clients/src/connect/resume.ts each subscription tells every message once, in order.
@@ -203,20 +206,20 @@ func sendUnheard(t *testing.T, l *ledger, c *parleytest.Client, room string, fol
 		f.proxy.Up()
 	}
 	for _, f := range followers {
-		parleytest.Eventually(t, f.name+" is back", func() bool {
+		parleytest.Within(t, returnTime, f.name+" is back", func() bool {
 			return f.messages.count() == 3 && f.events.count() == 3
 		})
 	}
 }
 
-// startTraffic has each sender send a few hundred messages a second until it is told to stop, which
+// startTraffic has each sender send up to a hundred messages a second until it is told to stop, which
 // waits until all are acknowledged.
 func startTraffic(t *testing.T, l *ledger, senders []*parleytest.Client, room string) (stop func()) {
 	done := make(chan struct{})
 	var sending sync.WaitGroup
 	for s, c := range senders {
 		sending.Go(func() {
-			pace := time.NewTicker(5 * time.Millisecond)
+			pace := time.NewTicker(10 * time.Millisecond)
 			defer pace.Stop()
 			for i := 0; ; i++ {
 				select {
@@ -245,7 +248,7 @@ func reconnect(t *testing.T, followers []*follower, meanwhile func()) {
 	}
 	meanwhile()
 	for i, f := range followers {
-		parleytest.Eventually(t, f.name+" is back", func() bool {
+		parleytest.Within(t, returnTime, f.name+" is back", func() bool {
 			return f.returns() >= before[i]+stockClients[f.name]
 		})
 		messages, events := f.messages.count(), f.events.count()
