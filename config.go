@@ -20,8 +20,14 @@ type config struct {
 	Data      string `env:"PARLEY_DATA" default:"./data" help:"Folder of the SQLite database and of the development secret."`
 	RedisURL  string `name:"redis-url" env:"PARLEY_REDIS_URL" help:"Redis to share with other nodes (redis://, rediss://, unix://); empty keeps everything in SQLite."`
 
-	AuthSecret string   `env:"PARLEY_AUTH_SECRET" help:"HS256 secret of the tokens, at least 32 bytes; empty is development mode, which signs tokens for anybody."`
-	Origins    []string `env:"PARLEY_ORIGINS" sep:"," help:"Origins of web pages that may connect, beside the server's own. In development any loopback origin may."`
+	AuthSecret      string        `env:"PARLEY_AUTH_SECRET" help:"HS256 secret of the tokens, at least 32 bytes; with neither it nor PARLEY_AUTH_JWKS_URL, development mode signs tokens for anybody."`
+	AuthJWKSURL     string        `name:"auth-jwks-url" env:"PARLEY_AUTH_JWKS_URL" help:"Where the issuer of tokens publishes its keys (a JSON Web Key Set), by https; instead of PARLEY_AUTH_SECRET."`
+	AuthJWKSRefresh time.Duration `name:"auth-jwks-refresh" env:"PARLEY_AUTH_JWKS_REFRESH" default:"15m" help:"How often the issuer's keys are fetched. From 1s."`
+	AuthIssuer      string        `env:"PARLEY_AUTH_ISSUER" help:"What the iss claim of tokens must be; empty: not checked."`
+	AuthAudience    string        `env:"PARLEY_AUTH_AUDIENCE" help:"What the aud claim of tokens must contain; empty: not checked."`
+	ExpirySpread    time.Duration `env:"PARLEY_EXPIRY_SPREAD" default:"5s" help:"Over how long before the end of its token a connection may be closed, so that many don't close at once."`
+
+	Origins []string `env:"PARLEY_ORIGINS" sep:"," help:"Origins of web pages that may connect, beside the server's own. In development any loopback origin may."`
 
 	Heartbeat     time.Duration `env:"PARLEY_HEARTBEAT" default:"12s" help:"How often each connection is pinged; a peer silent for two is cut. From 1s."`
 	InitTimeout   time.Duration `env:"PARLEY_INIT_TIMEOUT" default:"10s" help:"How long a WebSocket may take to send connection_init."`
@@ -49,7 +55,7 @@ type config struct {
 }
 
 // development reports whether the server signs tokens for anybody who asks.
-func (c *config) development() bool { return c.AuthSecret == "" }
+func (c *config) development() bool { return c.AuthSecret == "" && c.AuthJWKSURL == "" }
 
 // parseConfig reads flags and environment. kong prints help and errors and exits.
 func parseConfig(args []string) (*config, error) {
@@ -76,6 +82,11 @@ func (c *config) validate() error {
 		}
 	}
 	check(c.Heartbeat >= time.Second, "PARLEY_HEARTBEAT must be at least 1s")
+	check(c.AuthSecret == "" || c.AuthJWKSURL == "", "set PARLEY_AUTH_SECRET or PARLEY_AUTH_JWKS_URL, not both: tokens have one kind of key")
+	check(!c.development() || c.AuthIssuer == "" && c.AuthAudience == "",
+		"PARLEY_AUTH_ISSUER and PARLEY_AUTH_AUDIENCE need PARLEY_AUTH_SECRET or PARLEY_AUTH_JWKS_URL: development tokens name neither")
+	check(c.AuthJWKSRefresh >= time.Second, "PARLEY_AUTH_JWKS_REFRESH must be at least 1s")
+	check(c.ExpirySpread >= 0, "PARLEY_EXPIRY_SPREAD must not be negative")
 	check(c.InitTimeout > 0, "PARLEY_INIT_TIMEOUT must be positive")
 	check(c.PresenceTTL >= 3*time.Second, "PARLEY_PRESENCE_TTL must be at least 3s")
 	check(c.PresenceGrace >= 0, "PARLEY_PRESENCE_GRACE must not be negative")
@@ -92,7 +103,7 @@ func (c *config) validate() error {
 	}
 	check(c.LogMaxAge >= 10*time.Minute, "PARLEY_LOG_MAX_AGE must be at least 10m")
 	check(!c.development() || isLoopback(c.Addr),
-		"development mode signs tokens for anybody, so it listens on loopback only: set PARLEY_AUTH_SECRET to listen on %s", c.Addr)
+		"development mode signs tokens for anybody, so it listens on loopback only: set PARLEY_AUTH_SECRET or PARLEY_AUTH_JWKS_URL to listen on %s", c.Addr)
 	return errors.Join(errs...)
 }
 
@@ -108,17 +119,24 @@ func isLoopback(addr string) bool {
 
 // LogValue is the settings as they may be printed: without secrets.
 func (c *config) LogValue() slog.Value {
-	secret := "none: development mode"
-	if !c.development() {
-		secret = "set"
-	}
 	return slog.GroupValue(
 		slog.String("addr", c.Addr), slog.String("admin", c.AdminAddr), slog.String("store", c.storeName()),
-		slog.String("secret", secret), slog.String("origins", strings.Join(c.Origins, " ")),
+		slog.String("tokens", c.tokenKeys()), slog.String("origins", strings.Join(c.Origins, " ")),
 		slog.Duration("heartbeat", c.Heartbeat), slog.Duration("init-timeout", c.InitTimeout),
 		slog.Duration("presence-ttl", c.PresenceTTL), slog.Duration("presence-grace", c.PresenceGrace),
 		slog.Int("log-max-entries", c.LogMaxEntries), slog.Duration("log-max-age", c.LogMaxAge),
 	)
+}
+
+// tokenKeys names what tokens are verified with.
+func (c *config) tokenKeys() string {
+	switch {
+	case c.AuthSecret != "":
+		return "a secret"
+	case c.AuthJWKSURL != "":
+		return "an issuer's keys"
+	}
+	return "development mode"
 }
 
 func (c *config) storeName() string {

@@ -71,7 +71,7 @@ func run(c *config, log *slog.Logger) error {
 	failed := s.serve()
 	log.Info("parley is up", "url", "http://"+s.main.Addr, "settings", c)
 	if c.development() {
-		log.Warn("DEVELOPMENT MODE: /dev/token signs a token for anybody who asks. Set PARLEY_AUTH_SECRET for anything real.")
+		log.Warn("DEVELOPMENT MODE: /dev/token signs a token for anybody who asks. Set PARLEY_AUTH_SECRET or PARLEY_AUTH_JWKS_URL for anything real.")
 	}
 	select {
 	case <-ctx.Done():
@@ -98,6 +98,7 @@ type server struct {
 	log         *slog.Logger
 	metrics     *prometheus.Registry
 	store       engine
+	identity    *identity
 	tracker     *presence.Tracker
 	hub         *delivery.Hub
 	connections *transport.Service
@@ -132,8 +133,7 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 	}); err != nil {
 		return nil, err
 	}
-	identity, err := newIdentity(c)
-	if err != nil {
+	if s.identity, err = newIdentity(c, log); err != nil {
 		return nil, err
 	}
 	if c.development() {
@@ -151,12 +151,12 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 		Hub: s.hub, Open: opener.Open,
 		Heartbeat: c.Heartbeat, InitTimeout: c.InitTimeout,
 		HighWater: c.MaxOutbox, MaxFrame: c.MaxFrame, MaxBody: c.MaxBody, MaxOperations: c.MaxOperations,
-		BaseContext: identity.keep, Authenticate: identity.fromPayload, Expires: identity.expires,
-		Connected: s.connected, OriginAllowed: identity.origins.Allowed,
+		BaseContext: s.identity.keep, Authenticate: s.identity.fromPayload, Expires: s.identity.expires,
+		Connected: s.connected, OriginAllowed: s.identity.origins.Allowed,
 		Log: log, Registerer: s.metrics,
 	})
 	s.main = &http.Server{
-		Addr: c.Addr, Handler: s.routes(s.graphql(schema), identity),
+		Addr: c.Addr, Handler: s.routes(s.graphql(schema)),
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout, IdleTimeout: idleTimeout,
 	}
 	s.admin = &http.Server{Addr: c.AdminAddr, Handler: s.adminRoutes(), ReadHeaderTimeout: headerTimeout}
@@ -200,10 +200,15 @@ func (s *server) listen() error {
 func (s *server) serve() (failed <-chan error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stopping = cancel
-	failures := make(chan error, 1+len(s.listeners))
+	failures := make(chan error, 2+len(s.listeners))
 	s.background.Go(func() {
 		if err := s.tracker.Run(ctx); err != nil && ctx.Err() == nil {
 			failures <- fmt.Errorf("presence: %w", err)
+		}
+	})
+	s.background.Go(func() {
+		if err := s.identity.run(ctx); err != nil && ctx.Err() == nil {
+			failures <- fmt.Errorf("identity: %w", err)
 		}
 	})
 	for i, l := range s.listeners {

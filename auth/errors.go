@@ -17,6 +17,8 @@ var (
 	ErrBadToken = errors.New("the token is refused")
 	// ErrExpired: the token was good once.
 	ErrExpired = fmt.Errorf("%w: it has expired", ErrBadToken)
+	// ErrUnavailable: the token can't be judged now. It may be good; try again.
+	ErrUnavailable = errors.New("the token can't be checked now, try again")
 	// ErrBadIdentity: the user or the name can't be put into a token.
 	ErrBadIdentity = errors.New("this identity is refused")
 )
