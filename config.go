@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"parley/auth"
 )
 
 // config is every setting: an environment variable, and a flag of the same name.
@@ -25,6 +27,7 @@ type config struct {
 	AuthJWKSRefresh time.Duration `name:"auth-jwks-refresh" env:"PARLEY_AUTH_JWKS_REFRESH" default:"15m" help:"How often the issuer's keys are fetched. From 1s."`
 	AuthIssuer      string        `env:"PARLEY_AUTH_ISSUER" help:"What the iss claim of tokens must be; empty: not checked."`
 	AuthAudience    string        `env:"PARLEY_AUTH_AUDIENCE" help:"What the aud claim of tokens must contain; empty: not checked."`
+	AuthMaxLifetime time.Duration `env:"PARLEY_AUTH_MAX_LIFETIME" default:"0s" help:"How long a token may live at most; revocations are kept as long. 0: any token is good, and revocations are kept for ever."`
 	ExpirySpread    time.Duration `env:"PARLEY_EXPIRY_SPREAD" default:"5s" help:"Over how long before the end of its token a connection may be closed, so that many don't close at once."`
 
 	Origins []string `env:"PARLEY_ORIGINS" sep:"," help:"Origins of web pages that may connect, beside the server's own. In development any loopback origin may."`
@@ -34,6 +37,10 @@ type config struct {
 	PresenceTTL   time.Duration `env:"PARLEY_PRESENCE_TTL" default:"60s" help:"How long after a node's death its users count as connected. From 3s."`
 	PresenceGrace time.Duration `env:"PARLEY_PRESENCE_GRACE" default:"10s" help:"How long after their last connection users stay ONLINE."`
 	DrainWindow   time.Duration `env:"PARLEY_DRAIN_WINDOW" default:"5s" help:"Over how long connections are closed when the server stops."`
+
+	TicketTTL      time.Duration `env:"PARLEY_TICKET_TTL" default:"1m" help:"How long a ticket may wait to be opened first."`
+	MaxTickets     int           `env:"PARLEY_MAX_TICKETS" default:"100" help:"Tickets of one user; beyond, the one that was used longest ago goes."`
+	MaxRevocations int           `env:"PARLEY_MAX_REVOCATIONS" default:"100000" help:"Revocations that are kept."`
 
 	MaxContent    int `env:"PARLEY_MAX_CONTENT" default:"8192" help:"Bytes of one message's content."`
 	MaxName       int `env:"PARLEY_MAX_NAME" default:"120" help:"Characters of a room's name."`
@@ -86,6 +93,10 @@ func (c *config) validate() error {
 	check(!c.development() || c.AuthIssuer == "" && c.AuthAudience == "",
 		"PARLEY_AUTH_ISSUER and PARLEY_AUTH_AUDIENCE need PARLEY_AUTH_SECRET or PARLEY_AUTH_JWKS_URL: development tokens name neither")
 	check(c.AuthJWKSRefresh >= time.Second, "PARLEY_AUTH_JWKS_REFRESH must be at least 1s")
+	check(c.AuthMaxLifetime >= 0, "PARLEY_AUTH_MAX_LIFETIME must not be negative")
+	check(!c.development() || c.AuthMaxLifetime == 0 || c.AuthMaxLifetime >= auth.DevTokenLifetime,
+		"PARLEY_AUTH_MAX_LIFETIME must be at least %v in development, which signs tokens for that long", auth.DevTokenLifetime)
+	check(c.TicketTTL >= time.Second, "PARLEY_TICKET_TTL must be at least 1s")
 	check(c.ExpirySpread >= 0, "PARLEY_EXPIRY_SPREAD must not be negative")
 	check(c.InitTimeout > 0, "PARLEY_INIT_TIMEOUT must be positive")
 	check(c.PresenceTTL >= 3*time.Second, "PARLEY_PRESENCE_TTL must be at least 3s")
@@ -95,6 +106,7 @@ func (c *config) validate() error {
 	check(c.MaxBody >= 2*c.MaxContent, "PARLEY_MAX_BODY must be at least twice PARLEY_MAX_CONTENT, for the escapes in JSON")
 	check(c.MaxOutbox >= 2*c.MaxFrame, "PARLEY_MAX_OUTBOX must be at least twice PARLEY_MAX_FRAME")
 	for name, n := range map[string]int{
+		"PARLEY_MAX_TICKETS": c.MaxTickets, "PARLEY_MAX_REVOCATIONS": c.MaxRevocations,
 		"PARLEY_MAX_CONTENT": c.MaxContent, "PARLEY_MAX_NAME": c.MaxName, "PARLEY_MAX_METADATA": c.MaxMetadata,
 		"PARLEY_MAX_ROOMS_PER_USER": c.MaxRooms, "PARLEY_MAX_MEMBERS_PER_ROOM": c.MaxMembers, "PARLEY_MAX_PRESENCE": c.MaxPresence,
 		"PARLEY_MAX_OPERATIONS": c.MaxOperations, "PARLEY_MAX_QUERY_TOKENS": c.QueryTokens, "PARLEY_LOG_MAX_ENTRIES": c.LogMaxEntries,

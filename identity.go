@@ -1,13 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"parley/auth"
 	"parley/transport"
@@ -17,28 +22,40 @@ import (
 // issuer that publishes its keys, or, in development, of a secret that the server keeps and signs
 // with.
 type identity struct {
-	verifier auth.Verifier
-	origins  *auth.Origins
-	signer   *auth.Signer // nil outside development
-	keys     *auth.KeySet // nil where tokens are signed by a secret
+	verifier    auth.Verifier
+	origins     *auth.Origins
+	signer      *auth.Signer // nil outside development
+	keys        *auth.KeySet // nil where tokens are signed by a secret
+	revocations *auth.Revocations
+	tickets     *auth.Tickets
 	// spread is how long before its token's end a connection may be closed.
 	spread time.Duration
 }
 
-func newIdentity(c *config, log *slog.Logger) (*identity, error) {
+func newIdentity(c *config, store auth.Store, log *slog.Logger, metrics prometheus.Registerer) (*identity, error) {
 	i := &identity{spread: c.ExpirySpread}
-	var err error
-	if i.origins, err = auth.NewOrigins(c.Origins, c.development()); err != nil {
+	i.revocations = auth.NewRevocations(store, auth.RevocationOptions{
+		Keep: c.AuthMaxLifetime, Most: c.MaxRevocations, Log: log, Registerer: metrics,
+	})
+	i.tickets = auth.NewTickets(store, i.revocations, auth.TicketOptions{TTL: c.TicketTTL, Most: c.MaxTickets})
+	verifier, err := i.newVerifier(c, log)
+	if err != nil {
 		return nil, err
 	}
-	options := auth.Options{Issuer: c.AuthIssuer, Audience: c.AuthAudience}
+	i.verifier = i.revocations.Verifier(verifier)
+	i.origins, err = auth.NewOrigins(c.Origins, c.development())
+	return i, err
+}
+
+// newVerifier returns what judges a token by itself.
+func (i *identity) newVerifier(c *config, log *slog.Logger) (v auth.Verifier, err error) {
+	options := auth.Options{Issuer: c.AuthIssuer, Audience: c.AuthAudience, MaxLifetime: c.AuthMaxLifetime}
 	if c.AuthJWKSURL != "" {
 		i.keys, err = auth.NewKeySet(auth.KeySetOptions{URL: c.AuthJWKSURL, Refresh: c.AuthJWKSRefresh, Log: log})
 		if err != nil {
 			return nil, fmt.Errorf("PARLEY_AUTH_JWKS_URL: %w", err)
 		}
-		i.verifier = auth.NewKeySetVerifier(i.keys, options)
-		return i, nil
+		return auth.NewKeySetVerifier(i.keys, options), nil
 	}
 	secret := []byte(c.AuthSecret)
 	if c.development() {
@@ -49,16 +66,18 @@ func newIdentity(c *config, log *slog.Logger) (*identity, error) {
 			return nil, err
 		}
 	}
-	i.verifier, err = auth.NewHS256Verifier(secret, options)
-	return i, err
+	return auth.NewHS256Verifier(secret, options)
 }
 
-// run keeps current what tokens are verified with, until ctx ends.
-func (i *identity) run(ctx context.Context) error {
-	if i.keys == nil {
-		return nil
+// parts are what keeps current, in the background, what tokens and tickets are judged by.
+func (i *identity) parts() map[string]func(context.Context) error {
+	parts := map[string]func(context.Context) error{
+		"revocations": i.revocations.Run, "tickets": i.tickets.Run,
 	}
-	return i.keys.Run(ctx)
+	if i.keys != nil {
+		parts["keys"] = i.keys.Run
+	}
+	return parts
 }
 
 // ready reports whether tokens can be verified at all.
@@ -89,13 +108,101 @@ func (i *identity) fromPayload(ctx context.Context, payload map[string]any) (con
 	return auth.WithViewer(ctx, viewer), nil
 }
 
-// verify tells the transports which errors aren't the token's fault.
 func (i *identity) verify(ctx context.Context, token string) (*auth.Viewer, error) {
 	viewer, err := i.verifier.Verify(ctx, token)
+	return viewer, tryLater(err)
+}
+
+// tryLater tells the transports which errors aren't the fault of a token or ticket.
+func tryLater(err error) error {
 	if err != nil && !errors.Is(err, auth.ErrBadToken) {
 		err = fmt.Errorf("%w: %w", transport.ErrTryLater, err)
 	}
-	return viewer, err
+	return err
+}
+
+// refresh has the connection that carries an operation go on with another token of its user's.
+func (i *identity) refresh(ctx context.Context, token string) (expires time.Time, err error) {
+	conn := transport.ConnFrom(ctx)
+	if conn == nil {
+		return time.Time{}, auth.ErrNoConnection
+	}
+	viewer, err := i.verifier.Verify(ctx, token)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return viewer.Expires.Add(-auth.Leeway), i.renew(conn, viewer)
+}
+
+// refreshFromPayload does the same with the payload of a pong, which need not hold a token.
+func (i *identity) refreshFromPayload(conn *transport.Conn, payload map[string]any) error {
+	token, err := auth.BearerFromPayload(payload)
+	if errors.Is(err, auth.ErrNoToken) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	viewer, err := i.verify(conn.Context(), token)
+	if err != nil {
+		return err
+	}
+	return i.renew(conn, viewer)
+}
+
+func (i *identity) renew(conn *transport.Conn, viewer *auth.Viewer) error {
+	if before := auth.ViewerFrom(conn.Context()); before == nil || before.ID != viewer.ID {
+		return auth.ErrOtherUser
+	}
+	conn.Renew(func(base context.Context) context.Context {
+		i.hold(conn, viewer)
+		return auth.WithViewer(base, viewer)
+	})
+	return nil
+}
+
+// hold has a connection end when its viewer's token is revoked.
+func (i *identity) hold(conn *transport.Conn, viewer *auth.Viewer) {
+	i.revocations.Hold(conn, viewer, func() { conn.Close(transport.ReasonRevoked) })
+}
+
+// attend has a connection end when its token is revoked, or the ticket that opened it opens another.
+func (i *identity) attend(ctx context.Context, conn *transport.Conn, viewer *auth.Viewer) (release func()) {
+	i.hold(conn, viewer)
+	drop := func() { i.revocations.Drop(conn) }
+	opening, ok := ctx.Value(openingKey{}).(*auth.Opening)
+	if !ok {
+		return drop
+	}
+	giveUp, err := i.tickets.Serve(ctx, opening, func() { conn.Close(transport.ReasonTakenOver) })
+	if err != nil {
+		conn.Close(transport.ReasonOverload.Because("The ticket can't be checked now, please reconnect"))
+		return drop
+	}
+	return func() {
+		giveUp()
+		drop()
+	}
+}
+
+type openingKey struct{}
+
+// redeem opens a ticket.
+func (i *identity) redeem(ctx context.Context, ticket string) (context.Context, *graphql.RawParams, error) {
+	opening, err := i.tickets.Open(ctx, ticket)
+	if err != nil {
+		return nil, nil, tryLater(err)
+	}
+	params := &graphql.RawParams{Query: opening.Document}
+	if opening.Variables != nil {
+		decoder := json.NewDecoder(bytes.NewReader(opening.Variables))
+		decoder.UseNumber() // as they were written
+		if err := decoder.Decode(&params.Variables); err != nil {
+			return nil, nil, err
+		}
+	}
+	base := context.WithValue(context.Background(), openingKey{}, opening)
+	return auth.WithViewer(base, opening.Viewer), params, nil
 }
 
 // expires returns when the viewer's connection is to be closed: never later than its token is

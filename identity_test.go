@@ -50,7 +50,7 @@ func TestUncheckableTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i, err := newIdentity(c, slog.New(slog.DiscardHandler))
+	i, err := newIdentity(c, nil, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestUncheckableTokens(t *testing.T) {
 		t.Error("ready without keys")
 	}
 	c.AuthJWKSURL = "http://issuer.test/keys"
-	if _, err := newIdentity(c, slog.Default()); err == nil || !strings.Contains(err.Error(), "PARLEY_AUTH_JWKS_URL") {
+	if _, err := newIdentity(c, nil, slog.Default(), nil); err == nil || !strings.Contains(err.Error(), "PARLEY_AUTH_JWKS_URL") {
 		t.Errorf("keys over plain http: %v", err)
 	}
 }

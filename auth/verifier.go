@@ -38,6 +38,8 @@ type Options struct {
 	// Audience is what the aud claim must contain (RFC 7519 §4.1.3); empty: not
 	// checked, so that a token which names an audience is still accepted.
 	Audience string
+	// MaxLifetime bounds how far ahead exp may lie; 0: any distance will do.
+	MaxLifetime time.Duration
 }
 
 // NewHS256Verifier returns a verifier of tokens signed by HMAC with SHA-256 under
@@ -74,6 +76,8 @@ func checkSecret(secret []byte) error {
 type jwtVerifier struct {
 	parser *jwt.Parser
 	find   keyFinder
+	// maxLifetime is 0 for any.
+	maxLifetime time.Duration
 }
 
 type keyFinder func(context.Context, *jwt.Token) (any, error)
@@ -89,7 +93,7 @@ func newJWTVerifier(methods []string, find keyFinder, options Options) *jwtVerif
 	if options.Audience != "" {
 		demands = append(demands, jwt.WithAudience(options.Audience))
 	}
-	return &jwtVerifier{parser: jwt.NewParser(demands...), find: find}
+	return &jwtVerifier{parser: jwt.NewParser(demands...), find: find, maxLifetime: options.MaxLifetime}
 }
 
 // Verify implements [Verifier].
@@ -109,6 +113,9 @@ func (v *jwtVerifier) Verify(ctx context.Context, token string) (*Viewer, error)
 	viewer, err := viewerOf(claims)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadToken, err)
+	}
+	if v.maxLifetime > 0 && time.Until(viewer.Expires) > v.maxLifetime+2*Leeway {
+		return nil, fmt.Errorf("%w: it would live longer than %v", ErrBadToken, v.maxLifetime)
 	}
 	return viewer, nil
 }
