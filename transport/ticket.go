@@ -23,11 +23,11 @@ func (s *Service) Redeem(r *http.Request) (context.Context, *graphql.RawParams, 
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	switch {
 	case err != nil || len(query) != 1 || len(query[ticketParameter]) != 1:
-		return nil, nil, badRequest(errors.New("a ticket stands alone in the query string: it names the operation and its variables"))
+		return nil, nil, s.badRequest(errors.New("a ticket stands alone in the query string: it names the operation and its variables"))
 	case r.Header.Get("Authorization") != "":
-		return nil, nil, badRequest(errors.New("a ticket stands for a token: send one of them"))
+		return nil, nil, s.badRequest(errors.New("a ticket stands for a token: send one of them"))
 	case s.options.Redeem == nil:
-		return nil, nil, badRequest(errors.New("there are no tickets here"))
+		return nil, nil, s.badRequest(errors.New("there are no tickets here"))
 	}
 	ctx, params, err := s.options.Redeem(r.Context(), query.Get(ticketParameter))
 	switch {
