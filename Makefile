@@ -3,8 +3,13 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GQLGEN      = github.com/99designs/gqlgen
 
-.PHONY: run test prove generate generated lint portable unit fuzz web docs bench install conformance \
-	prove-laptop prove-cluster prove-rendering prove-presence prove-hostile prove-playground prove-clients prove-conformance prove-suites
+PROOFS = prove-laptop prove-cluster prove-rendering prove-presence prove-hostile \
+	prove-identity \
+	prove-clients \
+	prove-conformance \
+	prove-playground prove-suites
+
+.PHONY: run test prove generate generated lint portable unit fuzz web docs bench install conformance $(PROOFS)
 
 run: ## start a server on this machine
 	go run .
@@ -54,7 +59,7 @@ conformance: install ## how well a server keeps to the protocols: URL=http://hos
 # Each line below shows one of the promises at full size.
 PROVE = PARLEY_PROVE=1 go test -race -count=1 -v -timeout 30m
 
-prove: install prove-laptop prove-cluster prove-rendering prove-presence prove-hostile prove-playground prove-clients prove-conformance prove-suites
+prove: install $(PROOFS)
 prove-laptop: ## one command, no Redis: the README's tour; kill -9 in the middle of 5,000 messages
 	$(PROVE) -run 'TestReadme|TestKillInTheMiddleOfSending' ./e2e
 prove-cluster: ## two nodes on one Redis: order, healing, kill -9, outages, lost tail, FLUSHALL
@@ -66,6 +71,9 @@ prove-presence: ## typing and presence across nodes; a killed node's users go OF
 	$(PROVE) -run 'TestPresence|TestTyping|TestOnlyMembers' ./e2e
 prove-hostile: ## bad input of every kind, over every transport
 	$(PROVE) -run 'TestHostile' ./e2e
+prove-identity: ## 10,000 revocations and 10,000 expiries under traffic at two nodes; refresh, tickets, an issuer that rotates, fails and stalls
+	$(PROVE) -timeout 90m -run 'TestIdentity' ./e2e
+	$(PROVE) -run 'TestKeySet|TestRevo|TestTicket' ./auth
 prove-playground: ## sign in, subscribe, send and receive in headless Chromium
 	$(PROVE) -run 'TestPlayground' ./e2e
 prove-clients: ## 50 forced reconnects of each stock client under traffic: no gap, no duplicate
