@@ -25,6 +25,19 @@ func settings(t *testing.T, args ...string) (*config, error) {
 	return parseConfig(args)
 }
 
+// settingTags returns the tags of all settings, those of tables within included.
+func settingTags(of reflect.Type) (tags []reflect.StructTag) {
+	for i := range of.NumField() {
+		f := of.Field(i)
+		if _, table := f.Tag.Lookup("embed"); table {
+			tags = append(tags, settingTags(f.Type)...)
+		} else {
+			tags = append(tags, f.Tag)
+		}
+	}
+	return tags
+}
+
 // TestEverySettingHasItsNames: the flag is the variable's name, and docs/settings.md tells both of
 // them and the default.
 func TestEverySettingHasItsNames(t *testing.T) {
@@ -42,8 +55,7 @@ func TestEverySettingHasItsNames(t *testing.T) {
 			flags[f.Envs[0]] = f.Name
 		}
 	}
-	for i := range reflect.TypeFor[config]().NumField() {
-		tag := reflect.TypeFor[config]().Field(i).Tag
+	for _, tag := range settingTags(reflect.TypeFor[config]()) {
 		env := tag.Get("env")
 		want := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(env, "PARLEY_"), "_", "-"))
 		if flags[env] != want {

@@ -26,6 +26,10 @@ type Opener struct {
 	schema     *ast.Schema
 	operations operations
 	unshared   prometheus.Counter
+
+	// Afford judges a subscription whose events are rendered for each of so many viewers; its error
+	// refuses it. Nil affords all.
+	Afford func(op *graphql.OperationContext, viewers int) error
 }
 
 // NewOpener returns an opener for a schema. The registerer may be nil.
@@ -55,7 +59,7 @@ type Opened struct {
 // A response tells of the errors instead.
 func (o *Opener) Open(ctx context.Context, exec graphql.GraphExecutor, op *graphql.OperationContext) (*Opened, *graphql.Response) {
 	refuse := func(err error) (*Opened, *graphql.Response) {
-		return nil, exec.DispatchError(graphql.WithOperationContext(ctx, op), gqlerror.List{gqlerror.Wrap(err)})
+		return nil, exec.DispatchError(graphql.WithOperationContext(ctx, op), gqlerror.List{gqlerror.WrapIfUnwrapped(err)})
 	}
 	traits := analyze(o.schema, op.Operation)
 	if traits.defers {
@@ -85,6 +89,11 @@ func (o *Opener) Open(ctx context.Context, exec graphql.GraphExecutor, op *graph
 func (o *Opener) opened(exec graphql.GraphExecutor, op *graphql.OperationContext, root graphql.CollectedField, traits *analysis, spec *Spec) (*Opened, error) {
 	if traits.personal {
 		spec.Audience = "user:" + spec.Principal
+		if o.Afford != nil {
+			if err := o.Afford(op, max(spec.Members, 1)); err != nil {
+				return nil, err
+			}
+		}
 	}
 	variables := traits.variables(op.Variables)
 	key, err := groupKey(op, variables, &spec.Spec)
