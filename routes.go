@@ -51,7 +51,7 @@ func (s *server) graphql(schema graphql.ExecutableSchema) http.Handler {
 // routes are what clients see.
 func (s *server) routes(endpoint http.Handler, identity *identity) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", auth.Authenticate(identity.verifier, s.identityFailed)(endpoint))
+	mux.Handle("/graphql", identity.origins.Guard(auth.Authenticate(identity.verifier, s.identityFailed)(endpoint)))
 	mux.Handle("/playground", web.Playground())
 	mux.Handle("/playground/", web.Playground())
 	mux.Handle("GET /{$}", http.RedirectHandler("/playground", http.StatusFound))
