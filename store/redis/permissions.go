@@ -14,12 +14,12 @@ var permissionsScript = reading("permissions")
 // commands are what scripts and clients send, with arguments where permissions depend on them: %k is a
 // key of ours, %c a channel. docs/operations.md has the same list as ACL rules.
 var commands = []string{
-	"DEL %k", "EXISTS %k", "EXPIREAT %k 0", "PEXPIRE %k 0", "PEXPIREAT %k 0",
+	"DEL %k", "EXISTS %k", "EXPIREAT %k 0", "PEXPIRE %k 0", "PEXPIREAT %k 0", "PTTL %k",
 	"HDEL %k f", "HGET %k f", "HGETALL %k", "HINCRBY %k f 0", "HKEYS %k", "HMGET %k f", "HSET %k f v", "HEXISTS %k f",
 	"SADD %k m", "SCARD %k", "SMEMBERS %k", "SRANDMEMBER %k 1", "SREM %k m",
 	"XADD %k * f v", "XLEN %k", "XRANGE %k - +", "XTRIM %k MINID 0",
 	"ZADD %k 0 m", "ZCARD %k", "ZCOUNT %k 0 0", "ZPOPMIN %k", "ZRANGE %k 0 0", "ZRANGEBYLEX %k - +",
-	"ZRANGEBYSCORE %k 0 0", "ZREM %k m", "ZREMRANGEBYSCORE %k 0 0", "ZSCORE %k m",
+	"ZRANGEBYSCORE %k 0 0", "ZREM %k m", "ZREMRANGEBYSCORE %k 0 0", "ZREVRANGE %k 0 0", "ZSCORE %k m",
 	"TIME", "EVAL return 0", "EVALSHA 0 0", "EVAL_RO return 0", "EVALSHA_RO 0 0", "SCRIPT LOAD return",
 	"PING", "INFO", "CLIENT SETNAME n",
 }
