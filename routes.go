@@ -49,7 +49,8 @@ func (s *server) graphql(schema graphql.ExecutableSchema) http.Handler {
 }
 
 // routes are what clients see.
-func (s *server) routes(endpoint http.Handler, identity *identity) http.Handler {
+func (s *server) routes(endpoint http.Handler) http.Handler {
+	identity := s.identity
 	mux := http.NewServeMux()
 	mux.Handle("/graphql", identity.origins.Guard(auth.Authenticate(identity.verifier, s.identityFailed)(endpoint)))
 	mux.Handle("/playground", web.Playground())
@@ -74,7 +75,7 @@ func serveSchema(w http.ResponseWriter, _ *http.Request) {
 }
 
 // ready tells a load balancer whether to send clients here: not while draining, nor while the
-// store doesn't answer.
+// store doesn't answer, nor before there are keys to verify tokens with.
 func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
@@ -84,6 +85,8 @@ func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		s.log.WarnContext(ctx, "not ready", "error", err)
 		answer(w, http.StatusServiceUnavailable, "the store doesn't answer")
+	case !s.identity.ready():
+		answer(w, http.StatusServiceUnavailable, "the keys of tokens can't be fetched")
 	default:
 		answer(w, http.StatusOK, "ready")
 	}
@@ -100,6 +103,7 @@ func answer(w http.ResponseWriter, status int, text string) {
 func (s *server) adminRoutes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{Registry: s.metrics}))
+	mux.Handle("/revocations", auth.RevokeHandler(s.identity.revocations, s.log))
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)

@@ -72,7 +72,7 @@ func run(c *config, log *slog.Logger) error {
 	failed := s.serve()
 	log.Info("parley is up", "url", "http://"+s.main.Addr, "settings", c)
 	if c.development() {
-		log.Warn("DEVELOPMENT MODE: /dev/token signs a token for anybody who asks. Set PARLEY_AUTH_SECRET for anything real.")
+		log.Warn("DEVELOPMENT MODE: /dev/token signs a token for anybody who asks. Set PARLEY_AUTH_SECRET or PARLEY_AUTH_JWKS_URL for anything real.")
 	}
 	select {
 	case <-ctx.Done():
@@ -89,6 +89,7 @@ type engine interface {
 	eventlog.Log
 	eventlog.State
 	presence.Store
+	auth.Store
 	Ready(context.Context) error
 	Close() error
 }
@@ -99,6 +100,7 @@ type server struct {
 	log         *slog.Logger
 	metrics     *prometheus.Registry
 	store       engine
+	identity    *identity
 	tracker     *presence.Tracker
 	hub         *delivery.Hub
 	gate        *document.Gate
@@ -134,8 +136,10 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 	}); err != nil {
 		return nil, err
 	}
-	identity, err := newIdentity(c)
-	if err != nil {
+	if s.identity, err = newIdentity(c, s.store, log, s.metrics); err != nil {
+		return nil, err
+	}
+	if err := s.identity.revocations.Load(ctx); err != nil {
 		return nil, err
 	}
 	if c.development() {
@@ -145,6 +149,7 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 	}
 	s.hub = delivery.NewHub(s.store, delivery.Options{MaxAudiences: c.MaxAudiences, Log: log, Registerer: s.metrics})
 	schema := graph.NewExecutableSchema(graph.Config{Resolvers: &resolvers.Resolver{
+		RefreshSession: s.identity.refresh, Tickets: s.identity.tickets, Validate: transport.Validate,
 		Chat: rooms, Tracker: s.tracker, Presence: s.store, State: s.store, Log: s.store,
 		PollAfterSeconds: pollAfterSeconds, MaxPresence: c.MaxPresence, Logger: log,
 	}})
@@ -158,12 +163,13 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 		Heartbeat: c.Heartbeat, InitTimeout: c.InitTimeout,
 		HighWater: c.MaxOutbox, MaxFrame: c.MaxFrame, MaxBody: c.MaxBody, MaxOperations: c.MaxOperations,
 		Draft2026:   c.Draft2026,
-		BaseContext: identity.keep, Authenticate: identity.fromPayload, Expires: identity.expires,
-		Connected: s.connected, OriginAllowed: identity.origins.Allowed,
+		BaseContext: s.identity.keep, Authenticate: s.identity.fromPayload, Refresh: s.identity.refreshFromPayload, Redeem: s.identity.redeem,
+		Expires:   s.identity.expires,
+		Connected: s.connected, OriginAllowed: s.identity.origins.Allowed,
 		Log: log, Registerer: s.metrics,
 	})
 	s.main = &http.Server{
-		Addr: c.Addr, Handler: s.routes(s.graphql(schema), identity),
+		Addr: c.Addr, Handler: s.routes(s.graphql(schema)),
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout, IdleTimeout: idleTimeout,
 	}
 	s.admin = &http.Server{Addr: c.AdminAddr, Handler: s.adminRoutes(), ReadHeaderTimeout: headerTimeout}
@@ -184,13 +190,20 @@ func openStore(ctx context.Context, c *config, log *slog.Logger, metrics prometh
 	return sqlite.Open(ctx, sqlite.Options{Dir: c.Data, Synchronous: c.SQLiteSync, Retention: retention, Log: log})
 }
 
-// connected registers an authenticated stream as a presence device.
+// connected registers an authenticated stream as its viewer's: one that ends with the right to it,
+// and a presence device.
 func (s *server) connected(ctx context.Context) (release func()) {
-	if auth.ViewerFrom(ctx) == nil {
+	viewer := auth.ViewerFrom(ctx)
+	if viewer == nil {
 		return nil
 	}
+	neglect := s.identity.attend(ctx, transport.ConnFrom(ctx), viewer)
 	user, _ := resolvers.PresenceUser(ctx)
-	return s.tracker.Device(ctx, user)
+	leave := s.tracker.Device(ctx, user)
+	return func() {
+		neglect()
+		leave()
+	}
 }
 
 // listen takes the addresses, so that whatever is wrong with them is said before anything runs.
@@ -213,12 +226,19 @@ func (s *server) listen() error {
 func (s *server) serve() (failed <-chan error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stopping = cancel
-	failures := make(chan error, 1+len(s.listeners))
+	failures := make(chan error, 4+len(s.listeners))
 	s.background.Go(func() {
 		if err := s.tracker.Run(ctx); err != nil && ctx.Err() == nil {
 			failures <- fmt.Errorf("presence: %w", err)
 		}
 	})
+	for name, run := range s.identity.parts() {
+		s.background.Go(func() {
+			if err := run(ctx); err != nil && ctx.Err() == nil {
+				failures <- fmt.Errorf("%s: %w", name, err)
+			}
+		})
+	}
 	for i, l := range s.listeners {
 		h := []*http.Server{s.main, s.admin}[i]
 		s.background.Go(func() {

@@ -36,6 +36,9 @@ var sentinels = []struct {
 	{auth.ErrExpired, chat.Unauthenticated, "the token has expired"},
 	{auth.ErrBadToken, chat.Unauthenticated, "the token isn't valid"},
 	{auth.ErrNoToken, chat.Unauthenticated, "sign in first: this needs a token"},
+	{auth.ErrUnavailable, chat.Unavailable, "the token can't be checked now; try again later"},
+	{auth.ErrOtherUser, chat.Forbidden, "the token is another user's"},
+	{auth.ErrNoConnection, chat.BadInput, auth.ErrNoConnection.Error()},
 	{context.DeadlineExceeded, chat.Unavailable, "it took too long; try again later"},
 	{context.Canceled, chat.Unavailable, "the request was given up"},
 }
