@@ -42,8 +42,11 @@ func TestEverySettingHasItsNames(t *testing.T) {
 			flags[f.Envs[0]] = f.Name
 		}
 	}
-	for i := range reflect.TypeFor[config]().NumField() {
-		tag := reflect.TypeFor[config]().Field(i).Tag
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[config]()) {
+		if field.Anonymous {
+			continue
+		}
+		tag := field.Tag
 		env := tag.Get("env")
 		want := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(env, "PARLEY_"), "_", "-"))
 		if flags[env] != want {

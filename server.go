@@ -122,9 +122,10 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 			err = errors.Join(err, s.store.Close())
 		}
 	}()
+	limits := newLimits(c, s.metrics)
 	rooms := chat.NewService(s.store, s.store, chat.Limits{
 		ContentBytes: c.MaxContent, NameChars: c.MaxName, MetadataBytes: c.MaxMetadata,
-		RoomsPerUser: c.MaxRooms, MembersPerRoom: c.MaxMembers,
+		RoomsPerUser: c.MaxRooms, MembersPerRoom: c.MaxMembers, Rates: limits.rates(),
 	})
 	s.metrics.MustRegister(rooms.Collectors()...)
 	if s.tracker, err = presence.NewTracker(s.store, presence.Options{
@@ -144,7 +145,7 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 	s.hub = delivery.NewHub(s.store, delivery.Options{Log: log, Registerer: s.metrics})
 	schema := graph.NewExecutableSchema(graph.Config{Resolvers: &resolvers.Resolver{
 		Chat: rooms, Tracker: s.tracker, Presence: s.store, State: s.store, Log: s.store,
-		PollAfterSeconds: pollAfterSeconds, MaxPresence: c.MaxPresence, Logger: log,
+		PollAfterSeconds: pollAfterSeconds, MaxPresence: c.MaxPresence, TypingRate: limits.typing, Logger: log,
 	}})
 	opener := render.NewOpener(schema.Schema(), s.metrics)
 	s.connections = transport.NewService(transport.Options{

@@ -36,7 +36,7 @@ type Options struct {
 }
 
 // Store is all of Parley's storage on one Redis server. It implements chat.Store, eventlog.Log,
-// eventlog.State and presence.Store.
+// eventlog.State, presence.Store and ratelimit.Store.
 type Store struct {
 	client    *goredis.Client
 	address   string

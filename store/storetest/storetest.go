@@ -72,6 +72,7 @@ var concerns = []concern{
 	{name: "lease", test: testLease},
 	{name: "typing", test: testTyping},
 	{name: "state", test: testState},
+	{name: "rates", test: testRates},
 	{name: "concurrency", test: testConcurrency},
 	{name: "hostile", test: testHostile},
 	{name: "model", test: testModel},
