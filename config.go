@@ -43,6 +43,8 @@ type config struct {
 	LogMaxEntries int `name:"log-max-entries" env:"PARLEY_LOG_MAX_ENTRIES" default:"10000" help:"Entries of one room's log that can be resumed from. Messages are kept regardless."`
 
 	rateSettings
+	TrustedProxies []string `env:"PARLEY_TRUSTED_PROXIES" sep:"," help:"Addresses or prefixes (CIDR) of proxies that say where requests come from."`
+	ProxyHeader    string   `env:"PARLEY_PROXY_HEADER" default:"X-Forwarded-For" enum:"X-Forwarded-For,Forwarded" help:"The header in which they say it; the other one is never read."`
 
 	LogMaxAge  time.Duration `env:"PARLEY_LOG_MAX_AGE" default:"168h" help:"Age up to which entries of a log are kept."`
 	SQLiteSync string        `name:"sqlite-sync" env:"PARLEY_SQLITE_SYNC" default:"NORMAL" enum:"NORMAL,FULL" help:"NORMAL survives the process's death, FULL a power cut too (slower)."`
@@ -88,7 +90,8 @@ func (c *config) validate() error {
 	for name, n := range map[string]int{
 		"PARLEY_MAX_CONTENT": c.MaxContent, "PARLEY_MAX_NAME": c.MaxName, "PARLEY_MAX_METADATA": c.MaxMetadata,
 		"PARLEY_MAX_ROOMS_PER_USER": c.MaxRooms, "PARLEY_MAX_MEMBERS_PER_ROOM": c.MaxMembers, "PARLEY_MAX_PRESENCE": c.MaxPresence,
-		"PARLEY_MAX_OPERATIONS": c.MaxOperations, "PARLEY_MAX_QUERY_TOKENS": c.QueryTokens, "PARLEY_LOG_MAX_ENTRIES": c.LogMaxEntries,
+		"PARLEY_MAX_OPERATIONS": c.MaxOperations, "PARLEY_MAX_CONNECTIONS": c.MaxConnections,
+		"PARLEY_MAX_CONNECTIONS_ADDRESS": c.MaxConnectionsAddress, "PARLEY_MAX_CONNECTIONS_USER": c.MaxConnectionsUser, "PARLEY_MAX_QUERY_TOKENS": c.QueryTokens, "PARLEY_LOG_MAX_ENTRIES": c.LogMaxEntries,
 	} {
 		check(n > 0, "%s must be positive", name)
 	}

@@ -122,7 +122,10 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 			err = errors.Join(err, s.store.Close())
 		}
 	}()
-	limits := newLimits(c, s.metrics)
+	limits, err := newLimits(c, s.metrics)
+	if err != nil {
+		return nil, err
+	}
 	rooms := chat.NewService(s.store, s.store, chat.Limits{
 		ContentBytes: c.MaxContent, NameChars: c.MaxName, MetadataBytes: c.MaxMetadata,
 		RoomsPerUser: c.MaxRooms, MembersPerRoom: c.MaxMembers, Rates: limits.rates(),
@@ -152,12 +155,14 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 		Hub: s.hub, Open: opener.Open,
 		Heartbeat: c.Heartbeat, InitTimeout: c.InitTimeout,
 		HighWater: c.MaxOutbox, MaxFrame: c.MaxFrame, MaxBody: c.MaxBody, MaxOperations: c.MaxOperations,
-		BaseContext: identity.keep, Authenticate: identity.fromPayload, Expires: identity.expires,
+		Operations: limits.RateOperationsConnection, Frames: limits.RateFramesConnection,
+		Charge: limits.charge, Counts: limits.connections, Refusals: limits.refusals,
+		BaseContext: limits.keep(identity.keep), Authenticate: identity.fromPayload, Expires: identity.expires,
 		Connected: s.connected, OriginAllowed: identity.origins.Allowed,
 		Log: log, Registerer: s.metrics,
 	})
 	s.main = &http.Server{
-		Addr: c.Addr, Handler: s.routes(s.graphql(schema), identity),
+		Addr: c.Addr, Handler: limits.locate(s.routes(s.graphql(schema), identity)), ConnState: limits.socket,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout, IdleTimeout: idleTimeout,
 	}
 	s.admin = &http.Server{Addr: c.AdminAddr, Handler: s.adminRoutes(), ReadHeaderTimeout: headerTimeout}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"parley/delivery"
+	"parley/ratelimit"
 )
 
 // Conn is the server's side of one socket or stream. While nothing happens it is one parked
@@ -37,7 +38,11 @@ type Conn struct {
 	writing sync.Mutex   // held by whoever writes to the socket
 	flushes atomic.Int64 // flushes asked for and not yet done
 
-	release func() // what Identify got; read after the crew's end
+	release          func() // what Identify got; read after the crew's end
+	leave, leaveUser func() // of Options.Counts; read after the crew's end
+
+	starts ratelimit.Meter // of operations; guarded by mu
+	frames ratelimit.Meter // the reading goroutine's
 
 	first [1]byte       // what a parked read reads into
 	early []byte        // read, but not yet received
@@ -51,16 +56,21 @@ func (s *Service) Connect(link Link) (*Conn, bool) {
 	c.link.Early, c.link.Greeting, c.link.Context = nil, nil, nil
 	c.ctx, c.cancel = context.WithCancel(link.Context)
 	c.outbox = delivery.NewOutbox(s.options.HighWater, c.flush, c.overflow)
+	full := c.enter(link.Context)
 	c.startTimer()
 	if !s.add(c) {
 		c.timer.Stop()
 		c.cancel()
+		c.leaveCounts()
 		_ = link.Socket.Close() // there is nothing to lose yet
 		return nil, false
 	}
 	tune(link.Socket, s.options.WriteTimeout)
 	if link.Greeting != nil {
 		c.Send(link.Greeting)
+	}
+	if full != nil {
+		c.Close(ReasonTooMany)
 	}
 	if len(c.early) > 0 {
 		c.crew.Go(c.burst)
@@ -101,9 +111,13 @@ func (c *Conn) Go(f func()) {
 func (c *Conn) Send(frame []byte) { c.outbox.Control(frame) }
 
 // Identify makes ctx, derived from the connection's, the one that operations run in. The connection
-// ends when its viewer's right does, and whoever cares is told that it is there.
-func (c *Conn) Identify(ctx context.Context) {
+// ends when its viewer's right does, and whoever cares is told that it is there. It is false, and the
+// connection closes, where the viewer has too many.
+func (c *Conn) Identify(ctx context.Context) (welcome bool) {
 	c.crew.Do(func() {
+		if welcome = c.enterUser(ctx); !welcome {
+			return
+		}
 		c.mu.Lock()
 		c.ctx = ctx
 		c.mu.Unlock()
@@ -116,6 +130,7 @@ func (c *Conn) Identify(ctx context.Context) {
 			c.release = connected(ctx)
 		}
 	})
+	return welcome
 }
 
 // CloseAt closes the connection for a reason at an instant, the zero Time meaning never. It
@@ -217,6 +232,7 @@ func (c *Conn) shutDown(reason Reason) {
 	if c.release != nil {
 		c.release()
 	}
+	c.leaveCounts()
 }
 
 // recoverFault, deferred, ends the connection after a panic of ours.

@@ -25,6 +25,7 @@ func TestReasons(t *testing.T) {
 		"unacknowledged": transport.ReasonUnacknowledged, "forbidden": transport.ReasonForbidden, "expired": transport.ReasonExpired,
 		"no subprotocol": transport.ReasonNoSubprotocol, "init timeout": transport.ReasonInitTimeout,
 		"duplicate": transport.ReasonDuplicate, "too many inits": transport.ReasonTooManyInits, "internal": transport.ReasonInternal,
+		"too many": transport.ReasonTooMany, "flood": transport.ReasonFlood,
 	} {
 		t.Run(name, func(t *testing.T) {
 			if reason.Retry && fatal(reason.Code) {

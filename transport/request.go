@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"mime"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -106,7 +108,12 @@ func Respond(w http.ResponseWriter, r *http.Request, call *Call, errs gqlerror.L
 	status, body := http.StatusOK, []byte(nil)
 	if errs != nil {
 		body = marshal(requestErrors{errs})
-		if media == mediaResponse {
+		wait, limited := errs[0].Extensions["retryAfter"].(float64)
+		switch {
+		case limited:
+			status = http.StatusTooManyRequests
+			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait))))
+		case media == mediaResponse:
 			status = http.StatusBadRequest
 		}
 	} else {

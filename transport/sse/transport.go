@@ -67,7 +67,11 @@ func (t Transport) stream(w http.ResponseWriter, r *http.Request, executor graph
 			Message: "event streams are served over HTTP/1.1"}).Write(w)
 		return
 	}
-	ctx, cancel := context.WithCancel(t.Service.Options().BaseContext(r))
+	base := t.Service.Options().BaseContext(r)
+	if !t.Service.Vacant(base, w) {
+		return
+	}
+	ctx, cancel := context.WithCancel(base)
 	detach := context.AfterFunc(r.Context(), cancel)
 	opened, errs := call.Open(ctx)
 	switch {
@@ -96,8 +100,7 @@ func (t Transport) connect(ctx context.Context, w http.ResponseWriter, executor 
 		Protocol: "sse", Socket: socket, Greeting: greeting, Context: ctx, Executor: executor,
 		Wire: wire{}, Single: true,
 	})
-	if ok {
-		conn.Identify(ctx)
+	if ok && conn.Identify(ctx) {
 		conn.Follow("", opened)
 	}
 	return ok
