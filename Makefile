@@ -4,7 +4,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GQLGEN      = github.com/99designs/gqlgen
 
 .PHONY: run test prove generate generated lint portable unit fuzz web docs bench install \
-	prove-laptop prove-cluster prove-rendering prove-presence prove-hostile prove-playground prove-suites
+	prove-laptop prove-cluster prove-rendering prove-presence prove-hostile prove-limits prove-playground prove-suites
 
 run: ## start a server on this machine
 	go run .
@@ -47,7 +47,7 @@ bench: ## benchmarks beside the hot code
 # Each line below shows one of the promises at full size.
 PROVE = PARLEY_PROVE=1 go test -race -count=1 -v -timeout 30m
 
-prove: install prove-laptop prove-cluster prove-rendering prove-presence prove-hostile prove-playground prove-suites
+prove: install prove-laptop prove-cluster prove-rendering prove-presence prove-hostile prove-limits prove-playground prove-suites
 prove-laptop: ## one command, no Redis: the README's tour; kill -9 in the middle of 5,000 messages
 	$(PROVE) -run 'TestReadme|TestKillInTheMiddleOfSending' ./e2e
 prove-cluster: ## two nodes on one Redis: order, healing, kill -9, outages, lost tail, FLUSHALL
@@ -59,6 +59,9 @@ prove-presence: ## typing and presence across nodes; a killed node's users go OF
 	$(PROVE) -run 'TestPresence|TestTyping|TestOnlyMembers' ./e2e
 prove-hostile: ## bad input of every kind, over every transport
 	$(PROVE) -run 'TestHostile' ./e2e
+prove-limits: ## each limit by every transport; 20,000 connections and 200,000 bad frames leave nothing behind
+	$(PROVE) -run 'TestLimits' ./e2e
+	$(PROVE) -run 'TestStore/rates|TestStoreAcross/rates|TestRate' ./store/redis ./store/sqlite
 prove-playground: ## sign in, subscribe, send and receive in headless Chromium
 	$(PROVE) -run 'TestPlayground' ./e2e
 prove-suites: ## every suite at full counts under the race detector, and longer fuzzing
