@@ -50,7 +50,7 @@ type limits struct {
 }
 
 func newLimits(c *config, metrics prometheus.Registerer) (l *limits, err error) {
-	l = &limits{rateSettings: c.effective(), refusals: ratelimit.NewRefusals(metrics)}
+	l = &limits{rateSettings: c.Rates.effective(), refusals: ratelimit.NewRefusals(metrics)}
 	l.typing = ratelimit.NewLimiter("typing_user", l.RateTypingUser, l.refusals)
 	l.users = ratelimit.NewLimiter("operations_user", l.RateOperationsUser, l.refusals)
 	l.addresses = ratelimit.NewLimiter("operations_address", l.RateOperationsAddress, l.refusals)

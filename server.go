@@ -145,7 +145,7 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 			return nil, err
 		}
 	}
-	s.hub = delivery.NewHub(s.store, delivery.Options{Log: log, Registerer: s.metrics})
+	s.hub = delivery.NewHub(s.store, delivery.Options{MaxAudiences: c.MaxAudiences, Log: log, Registerer: s.metrics})
 	schema := graph.NewExecutableSchema(graph.Config{Resolvers: &resolvers.Resolver{
 		Chat: rooms, Tracker: s.tracker, Presence: s.store, State: s.store, Log: s.store,
 		PollAfterSeconds: pollAfterSeconds, MaxPresence: c.MaxPresence, TypingRate: limits.typing, Logger: log,
@@ -157,6 +157,7 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 		HighWater: c.MaxOutbox, MaxFrame: c.MaxFrame, MaxBody: c.MaxBody, MaxOperations: c.MaxOperations,
 		Operations: limits.RateOperationsConnection, Frames: limits.RateFramesConnection,
 		Charge: limits.charge, Counts: limits.connections, Refusals: limits.refusals,
+		Draft2026:   c.Draft2026,
 		BaseContext: limits.keep(identity.keep), Authenticate: identity.fromPayload, Expires: identity.expires,
 		Connected: s.connected, OriginAllowed: identity.origins.Allowed,
 		Log: log, Registerer: s.metrics,
@@ -172,7 +173,13 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 func openStore(ctx context.Context, c *config, log *slog.Logger, metrics prometheus.Registerer) (engine, error) {
 	retention := eventlog.Retention{MaxEntries: c.LogMaxEntries, MaxAge: c.LogMaxAge}
 	if c.RedisURL != "" {
-		return redis.Open(ctx, redis.Options{URL: c.RedisURL, Retention: retention, Log: log, Registerer: metrics})
+		return redis.Open(ctx, redis.Options{
+			URL:  c.RedisURL,
+			TLS:  redis.TLS{CA: c.Redis.TLSCA, Cert: c.Redis.TLSCert, Key: c.Redis.TLSKey, ServerName: c.Redis.TLSName},
+			Wait: redis.Wait{Replicas: c.Redis.Wait, Timeout: c.Redis.WaitTimeout},
+
+			Retention: retention, Log: log, Registerer: metrics,
+		})
 	}
 	return sqlite.Open(ctx, sqlite.Options{Dir: c.Data, Synchronous: c.SQLiteSync, Retention: retention, Log: log})
 }

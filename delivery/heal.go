@@ -22,6 +22,8 @@ type healed struct {
 type loss struct {
 	// gap is where the log goes on.
 	gap *eventlog.GapError
+	// moved: only who belongs together has changed.
+	moved bool
 	// err ends the subscriptions.
 	err error
 }
@@ -128,6 +130,7 @@ func (t *topic) restart(l *loss, waiting map[*Subscriber]*joining) {
 		g.mail.post(groupLetter{lost: l})
 	}
 	clear(t.groups)
+	clear(t.audiences)
 	t.placed, t.missed, t.recent = false, true, nil
 	for _, j := range waiting {
 		j.done <- verdict{}

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	goredis "github.com/redis/go-redis/v9"
 )
 
 // metrics are the store's own. They work unregistered too.
@@ -13,13 +12,15 @@ type metrics struct {
 	scripts    *prometheus.HistogramVec
 	reconnects prometheus.Counter
 	looks      prometheus.Counter
-	pool       poolCollector
+	// unreplicated counts what too few replicas had in time.
+	unreplicated prometheus.Counter
+	pool         poolCollector
 
 	registerer prometheus.Registerer
 	registered []prometheus.Collector
 }
 
-func newMetrics(client *goredis.Client) *metrics {
+func newMetrics(client *servers) *metrics {
 	return &metrics{
 		scripts: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "parley_redis_script_seconds",
@@ -34,6 +35,10 @@ func newMetrics(client *goredis.Client) *metrics {
 			Name: "parley_redis_tail_check_looks_total",
 			Help: "Topics that a tail check found ahead of their hints.",
 		}),
+		unreplicated: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "parley_redis_wait_unsatisfied_total",
+			Help: "Writes answered UNAVAILABLE because too few replicas had them in time.",
+		}),
 		pool: poolCollector{client: client},
 	}
 }
@@ -43,7 +48,7 @@ func (m *metrics) register(r prometheus.Registerer) error {
 		return nil
 	}
 	m.registerer = r
-	for _, c := range []prometheus.Collector{m.scripts, m.reconnects, m.looks, m.pool} {
+	for _, c := range []prometheus.Collector{m.scripts, m.reconnects, m.looks, m.unreplicated, m.pool} {
 		if err := r.Register(c); err != nil {
 			m.unregister()
 			return fmt.Errorf("redis: metrics: %w", err)
@@ -74,7 +79,7 @@ var (
 )
 
 // poolCollector reads the connection pool's own counts at each scrape.
-type poolCollector struct{ client *goredis.Client }
+type poolCollector struct{ client *servers }
 
 // Describe implements [prometheus.Collector].
 func (c poolCollector) Describe(descs chan<- *prometheus.Desc) {

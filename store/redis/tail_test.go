@@ -14,6 +14,8 @@ func TestCompare(t *testing.T) {
 		heard map[string]uint64 // hints since the last check
 		tail  bucketTail
 		want  []string
+		// unheard says that there was no connection before.
+		unheard bool
 	}
 	at := func(n uint64, recent map[string]uint64) bucketTail {
 		return bucketTail{bucketState: bucketState{n: n, mark: "life"}, recent: recent}
@@ -40,6 +42,15 @@ func TestCompare(t *testing.T) {
 			{tail: at(12, nil), want: []string{"one"}},
 		},
 		"another topic changes": {{tail: at(11, map[string]uint64{"three": 11})}, {tail: at(11, nil)}},
+		"the connection was gone": {
+			{heard: map[string]uint64{"two": 12}, tail: at(12, map[string]uint64{"one": 11, "two": 12}), unheard: true, want: []string{"one"}},
+			{tail: at(12, nil)},
+		},
+		"another server is promoted": {
+			{tail: bucketTail{bucketState: bucketState{n: 10, mark: "life"}, lineage: "a"}},
+			{tail: bucketTail{bucketState: bucketState{n: 10, mark: "life"}, lineage: "b"}, want: both},
+			{tail: bucketTail{bucketState: bucketState{n: 10, mark: "life"}, lineage: "b"}},
+		},
 		"the bucket is gone": {
 			{tail: bucketTail{}, want: both},
 			{tail: bucketTail{}},
@@ -70,7 +81,7 @@ func TestCompare(t *testing.T) {
 					ts.hear(hint{n: c.heard[name], topic: name})
 				}
 				var missed []string
-				for _, t := range ts.compare(ts.marks(), map[*bucket]bucketTail{b: c.tail}) {
+				for _, t := range ts.compare(b, ts.marks()[b], c.tail, c.unheard).topics {
 					missed = append(missed, t.name)
 				}
 				slices.Sort(missed)

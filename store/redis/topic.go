@@ -1,9 +1,9 @@
 package redis
 
 import (
-	"maps"
 	"slices"
 	"sync"
+	"time"
 )
 
 // topic is what this node watches: a room's log, named by the room's id, or a state topic.
@@ -17,6 +17,8 @@ type topic struct {
 
 	// The rest is guarded by topics.mu.
 
+	// since is when it began to be watched.
+	since time.Time
 	// heard is the bucket's count at the last hint of this topic, or at what was read since.
 	heard uint64
 	// version is the highest of a state topic's values handed over, and shift what was added to the
@@ -53,15 +55,14 @@ func (w *watch) stop() {
 
 // topics are all that this node watches.
 type topics struct {
-	mu        sync.Mutex
-	byName    map[string]*topic
-	byChannel map[string]map[*topic]bool
-	buckets   map[*bucket]*watchedBucket
+	mu      sync.Mutex
+	byName  map[string]*topic
+	buckets map[*bucket]*watchedBucket
 }
 
 func newTopics() *topics {
 	return &topics{
-		byName: map[string]*topic{}, byChannel: map[string]map[*topic]bool{}, buckets: map[*bucket]*watchedBucket{},
+		byName: map[string]*topic{}, buckets: map[*bucket]*watchedBucket{},
 	}
 }
 
@@ -72,7 +73,7 @@ func (ts *topics) add(described topic, w *watch, known bucketState) *topic {
 	t := ts.byName[described.name]
 	if t == nil {
 		t = &described
-		t.heard = known.n
+		t.heard, t.since = known.n, time.Now()
 		ts.insert(t, known)
 	}
 	t.watches = append(slices.Clip(t.watches), w)
@@ -81,10 +82,6 @@ func (ts *topics) add(described topic, w *watch, known bucketState) *topic {
 
 func (ts *topics) insert(t *topic, known bucketState) {
 	ts.byName[t.name] = t
-	if ts.byChannel[t.channel] == nil {
-		ts.byChannel[t.channel] = map[*topic]bool{}
-	}
-	ts.byChannel[t.channel][t] = true
 	b := ts.buckets[t.bucket]
 	if b == nil {
 		b = &watchedBucket{bucketState: known, topics: map[string]*topic{}, suspects: map[string]uint64{}}
@@ -106,10 +103,6 @@ func (ts *topics) remove(t *topic, w *watch) {
 		return
 	}
 	delete(ts.byName, t.name)
-	delete(ts.byChannel[t.channel], t)
-	if len(ts.byChannel[t.channel]) == 0 {
-		delete(ts.byChannel, t.channel)
-	}
 	b := ts.buckets[t.bucket]
 	delete(b.topics, t.name)
 	if len(b.topics) == 0 {
@@ -134,13 +127,6 @@ func (ts *topics) named(name string) *topic {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	return ts.byName[name]
-}
-
-// on returns the topics whose hints go to a channel.
-func (ts *topics) on(channel string) []*topic {
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	return slices.Collect(maps.Keys(ts.byChannel[channel]))
 }
 
 // listeners returns the topic's watches.
