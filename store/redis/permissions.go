@@ -14,7 +14,7 @@ var permissionsScript = reading("permissions")
 // commands are what scripts and clients send, with arguments where permissions depend on them: %k is a
 // key of ours, %c a channel. docs/operations.md has the same list as ACL rules.
 var commands = []string{
-	"DEL %k", "EXISTS %k", "EXPIREAT %k 0", "PEXPIRE %k 0", "PEXPIREAT %k 0", "PTTL %k",
+	"DEL %k", "EXISTS %k", "EXPIREAT %k 0", "GET %k", "SET %k v", "PEXPIRE %k 0", "PEXPIREAT %k 0", "PTTL %k",
 	"HDEL %k f", "HGET %k f", "HGETALL %k", "HINCRBY %k f 0", "HKEYS %k", "HMGET %k f", "HSET %k f v", "HEXISTS %k f",
 	"SADD %k m", "SCARD %k", "SMEMBERS %k", "SRANDMEMBER %k 1", "SREM %k m",
 	"XADD %k * f v", "XLEN %k", "XRANGE %k - +", "XTRIM %k MINID 0",
