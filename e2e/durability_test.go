@@ -48,6 +48,20 @@ func TestKillInTheMiddleOfSending(t *testing.T) {
 // checkStored pages through a room: every acknowledged message is stored, once.
 func checkStored(t *testing.T, c *parleytest.Client, room string, l *ledger) {
 	t.Helper()
+	stored := storedIn(t, c, room)
+	for content, id := range l.acked {
+		if stored[id] != 1 {
+			t.Errorf("%s (%s) is stored %d times", content, id, stored[id])
+		}
+	}
+	if len(stored) != len(l.acked) {
+		t.Errorf("%d messages are stored, %d were acknowledged", len(stored), len(l.acked))
+	}
+}
+
+// storedIn pages through a room and counts each message by its id.
+func storedIn(t *testing.T, c *parleytest.Client, room string) map[string]int {
+	t.Helper()
 	stored := map[string]int{}
 	after := ""
 	for {
@@ -62,12 +76,5 @@ func checkStored(t *testing.T, c *parleytest.Client, room string, l *ledger) {
 		}
 		after = result.Text("room", "messages", "pageInfo", "endCursor")
 	}
-	for content, id := range l.acked {
-		if stored[id] != 1 {
-			t.Errorf("%s (%s) is stored %d times", content, id, stored[id])
-		}
-	}
-	if len(stored) != len(l.acked) {
-		t.Errorf("%d messages are stored, %d were acknowledged", len(stored), len(l.acked))
-	}
+	return stored
 }
