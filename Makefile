@@ -4,7 +4,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GQLGEN      = github.com/99designs/gqlgen
 
 .PHONY: run test prove generate generated lint portable unit fuzz web docs bench install \
-	prove-laptop prove-cluster prove-rendering prove-presence prove-hostile prove-playground prove-suites
+	prove-laptop prove-cluster prove-rendering prove-presence prove-hostile prove-playground prove-suites prove-trouble prove-soak prove-fuzz
 
 run: ## start a server on this machine
 	go run .
@@ -47,11 +47,13 @@ bench: ## benchmarks beside the hot code
 # Each line below shows one of the promises at full size.
 PROVE = PARLEY_PROVE=1 go test -race -count=1 -v -timeout 30m
 
-prove: install prove-laptop prove-cluster prove-rendering prove-presence prove-hostile prove-playground prove-suites
+prove: install prove-laptop prove-cluster prove-trouble prove-rendering prove-presence prove-hostile prove-playground prove-suites prove-soak prove-fuzz
 prove-laptop: ## one command, no Redis: the README's tour; kill -9 in the middle of 5,000 messages
 	$(PROVE) -run 'TestReadme|TestKillInTheMiddleOfSending' ./e2e
 prove-cluster: ## two nodes on one Redis: order, healing, kill -9, outages, lost tail, FLUSHALL
 	$(PROVE) -run 'TestTwoNodes|TestRedis' ./e2e
+prove-trouble: ## a node cut off, Redis paused, slow or silent; SQLite's disk full, its file held or taken; a second process
+	$(PROVE) -run 'TestTrouble' ./e2e
 prove-rendering: ## one execution per event for 1,000 subscribers; shared and per-viewer bytes equal
 	$(PROVE) -run 'TestRenderedOnceForAll|TestNothingIsLeftBehind' ./e2e
 	$(PROVE) -run 'TestSharedRendering' ./resolvers
@@ -62,5 +64,8 @@ prove-hostile: ## bad input of every kind, over every transport
 prove-playground: ## sign in, subscribe, send and receive in headless Chromium
 	$(PROVE) -run 'TestPlayground' ./e2e
 prove-suites: ## every suite at full counts under the race detector, and longer fuzzing
-	PARLEY_PROVE=1 go test -race -count=1 -timeout 60m ./...
-	./.ci/fuzz 30s
+	PARLEY_PROVE=1 go test -race -count=1 -timeout 60m -skip TestSoak ./...
+prove-soak: ## 30 minutes of mixed traffic on two nodes: nothing lost, nothing grows
+	PARLEY_PROVE=1 go test -race -count=1 -v -timeout 60m -run 'TestSoak' ./e2e
+prove-fuzz: ## an hour of fuzzing, divided over every decoder
+	./.ci/fuzz all 3600

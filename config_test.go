@@ -66,6 +66,7 @@ func TestSettingsThatDontFit(t *testing.T) {
 	}{
 		"open to the world in development": {[]string{"--addr=0.0.0.0:8080"}, "development mode"},
 		"heartbeat":                        {[]string{"--heartbeat=10ms"}, "PARLEY_HEARTBEAT"},
+		"cutoff":                           {[]string{"--cutoff=1s"}, "PARLEY_CUTOFF"},
 		"presence":                         {[]string{"--presence-ttl=1s"}, "PARLEY_PRESENCE_TTL"},
 		"frame smaller than content":       {[]string{"--max-frame=8192"}, "PARLEY_MAX_FRAME"},
 		"no entries":                       {[]string{"--log-max-entries=0"}, "PARLEY_LOG_MAX_ENTRIES"},

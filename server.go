@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -88,6 +89,9 @@ type engine interface {
 	eventlog.Log
 	eventlog.State
 	presence.Store
+	// Confirmed returns a moment up to which watchers of a log ("": of anything) have been told of all
+	// there is, or to look for it: how old that is tells a node that is cut off from the store.
+	Confirmed(log string) time.Time
 	Ready(context.Context) error
 	Close() error
 }
@@ -141,7 +145,9 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 			return nil, err
 		}
 	}
-	s.hub = delivery.NewHub(s.store, delivery.Options{Log: log, Registerer: s.metrics})
+	s.hub = delivery.NewHub(s.store, delivery.Options{
+		Confirmed: s.store.Confirmed, Cutoff: c.Cutoff, Log: log, Registerer: s.metrics,
+	})
 	schema := graph.NewExecutableSchema(graph.Config{Resolvers: &resolvers.Resolver{
 		Chat: rooms, Tracker: s.tracker, Presence: s.store, State: s.store, Log: s.store,
 		PollAfterSeconds: pollAfterSeconds, MaxPresence: c.MaxPresence, Logger: log,
@@ -166,9 +172,13 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 func openStore(ctx context.Context, c *config, log *slog.Logger, metrics prometheus.Registerer) (engine, error) {
 	retention := eventlog.Retention{MaxEntries: c.LogMaxEntries, MaxAge: c.LogMaxAge}
 	if c.RedisURL != "" {
-		return redis.Open(ctx, redis.Options{URL: c.RedisURL, Retention: retention, Log: log, Registerer: metrics})
+		return redis.Open(ctx, redis.Options{
+			URL: c.RedisURL, Retention: retention, Queue: c.StoreQueue, Log: log, Registerer: metrics,
+		})
 	}
-	return sqlite.Open(ctx, sqlite.Options{Dir: c.Data, Synchronous: c.SQLiteSync, Retention: retention, Log: log})
+	return sqlite.Open(ctx, sqlite.Options{
+		Dir: c.Data, Synchronous: c.SQLiteSync, Retention: retention, Queue: c.StoreQueue, Log: log, Registerer: metrics,
+	})
 }
 
 // connected registers an authenticated stream as a presence device.

@@ -47,6 +47,8 @@ type groupLetter struct {
 	join  *entrance
 	leave *Subscriber
 	lost  *loss
+	// done is closed: what came before it has been passed on.
+	done chan struct{}
 }
 
 // entrance is how a subscriber becomes a member.
@@ -97,6 +99,8 @@ func (g *group) handle(letters []groupLetter) {
 			g.members.remove(l.leave)
 		case l.lost != nil:
 			g.dissolve(l.lost)
+		case l.done != nil:
+			close(l.done)
 		}
 	}
 }

@@ -109,6 +109,7 @@ func (t *topic) takeHealed(h *healed) {
 		t.restart(h.lost, waiting)
 		return
 	}
+	t.answer()
 	t.takeHeld(held, h.heard)
 	t.fanOut()
 	if again {
@@ -127,6 +128,8 @@ func (t *topic) restart(l *loss, waiting map[*Subscriber]*joining) {
 	for _, g := range t.groups {
 		g.mail.post(groupLetter{lost: l})
 	}
+	t.answer()
+	t.answer() // those who asked for another reading
 	clear(t.groups)
 	t.placed, t.missed, t.recent = false, true, nil
 	for _, j := range waiting {

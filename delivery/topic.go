@@ -38,6 +38,8 @@ type topic struct {
 
 	healing bool
 	again   bool                     // word came while healing that only another reading can follow up
+	asked   []chan struct{}          // closed when the reading under way has been passed on
+	asking  []chan struct{}          // the same for the reading after it
 	held    []heldHint               // came while healing
 	waiting map[*Subscriber]*joining // want to join, and wait for the healing's end
 }
@@ -50,6 +52,7 @@ type letter struct {
 	join      *joining
 	leave     *Subscriber
 	healed    *healed
+	reread    chan struct{}
 }
 
 func newTopic(h *Hub, name string) *topic {
@@ -117,6 +120,8 @@ func (t *topic) handle(letters []letter) {
 			t.leave(l.leave)
 		case l.healed != nil:
 			t.takeHealed(l.healed)
+		case l.reread != nil:
+			t.reread(l.reread)
 		}
 	}
 	t.fanOut()

@@ -14,12 +14,14 @@ type metrics struct {
 	reconnects prometheus.Counter
 	looks      prometheus.Counter
 	pool       poolCollector
+	waiting    prometheus.Collector
+	shed       prometheus.Collector
 
 	registerer prometheus.Registerer
 	registered []prometheus.Collector
 }
 
-func newMetrics(client *goredis.Client) *metrics {
+func newMetrics(client *goredis.Client, l *limit) *metrics {
 	return &metrics{
 		scripts: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "parley_redis_script_seconds",
@@ -35,6 +37,14 @@ func newMetrics(client *goredis.Client) *metrics {
 			Help: "Topics that a tail check found ahead of their hints.",
 		}),
 		pool: poolCollector{client: client},
+		waiting: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "parley_store_waiting",
+			Help: "Calls that wait their turn at the store.",
+		}, func() float64 { return float64(l.waiting.Load()) }),
+		shed: prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "parley_store_shed_total",
+			Help: "Calls answered UNAVAILABLE at once, because too many waited for the store.",
+		}, func() float64 { return float64(l.shed.Load()) }),
 	}
 }
 
@@ -43,7 +53,7 @@ func (m *metrics) register(r prometheus.Registerer) error {
 		return nil
 	}
 	m.registerer = r
-	for _, c := range []prometheus.Collector{m.scripts, m.reconnects, m.looks, m.pool} {
+	for _, c := range []prometheus.Collector{m.scripts, m.reconnects, m.looks, m.pool, m.waiting, m.shed} {
 		if err := r.Register(c); err != nil {
 			m.unregister()
 			return fmt.Errorf("redis: metrics: %w", err)

@@ -43,6 +43,8 @@ type watchedBucket struct {
 	// not above the last is of another life of the bucket: rewound.
 	heard   uint64
 	rewound bool
+	// confirmed: whatever was stored in the bucket by then, watchers have been told of, or to look for.
+	confirmed time.Time
 }
 
 func (b *watchedBucket) hear(n uint64) {
@@ -139,19 +141,21 @@ func (s *Store) heal(ctx context.Context) {
 // checkTails finds the topics whose hints were lost. While Redis can't be reached it does nothing:
 // when it can again, pub/sub has been reopened and everything is looked at anyway.
 func (s *Store) checkTails(ctx context.Context) {
-	began := s.topics.marks()
-	tails, err := s.readTails(ctx, began)
-	if err != nil {
-		return
-	}
-	for _, t := range s.topics.compare(began, tails) {
+	began, from := time.Now(), s.topics.marks()
+	tails, err := s.readTails(vital(ctx), from)
+	for _, t := range s.topics.compare(from, tails) {
 		s.metrics.looks.Inc()
 		s.look(t)
 	}
-	s.guardRecord(ctx)
+	s.topics.confirm(tails, began)
+	if err == nil {
+		err = s.guardRecord(vital(ctx))
+	}
+	s.reportCheck(ctx, began, err)
 }
 
-// readTails reads the tails of buckets, each from where it was at the last check.
+// readTails reads the tails of buckets, each from where it was at the last check. Those that could be
+// read come with an error too.
 func (s *Store) readTails(ctx context.Context, from map[*bucket]bucketMark) (map[*bucket]bucketTail, error) {
 	if len(from) == 0 {
 		return nil, nil
@@ -167,11 +171,15 @@ func (s *Store) readTails(ctx context.Context, from map[*bucket]bucketMark) (map
 			Min: "(" + strconv.FormatUint(mark.n, 10), Max: "+inf",
 		})
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, fault(ctx, "tail check", err)
+	_, err := pipe.Exec(ctx)
+	if err != nil {
+		err = fault(ctx, "tail check", err)
 	}
 	tails := make(map[*bucket]bucketTail, len(from))
 	for b := range from {
+		if len(states[b].Val()) == 0 || recent[b].Err() != nil {
+			continue // not every command of a failed pipeline is given the error
+		}
 		tail := bucketTail{bucketState: decodeBucketState(states[b].Val()), recent: map[string]uint64{}}
 		for _, z := range recent[b].Val() {
 			if name, ok := z.Member.(string); ok {
@@ -180,7 +188,7 @@ func (s *Store) readTails(ctx context.Context, from map[*bucket]bucketMark) (map
 		}
 		tails[b] = tail
 	}
-	return tails, nil
+	return tails, err
 }
 
 // look tells a topic's watchers that they may have missed something.
@@ -196,7 +204,7 @@ func (s *Store) look(t *topic) {
 
 // guardRecord writes the record of the storage format again where the server was emptied, and stops
 // being ready where it was replaced by one of another format.
-func (s *Store) guardRecord(ctx context.Context) {
+func (s *Store) guardRecord(ctx context.Context) error {
 	written, err := s.checkRecord(ctx)
 	if written {
 		s.log.Warn("the Redis server was emptied; beginning anew")
@@ -204,7 +212,10 @@ func (s *Store) guardRecord(ctx context.Context) {
 	var layout *layoutError
 	if errors.As(err, &layout) {
 		s.wrongLayout.Store(layout)
-	} else if err == nil {
+		return nil // Redis answers
+	}
+	if err == nil {
 		s.wrongLayout.Store(nil)
 	}
+	return err
 }

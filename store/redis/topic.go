@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 )
 
 // topic is what this node watches: a room's log, named by the room's id, or a state topic.
@@ -87,7 +88,7 @@ func (ts *topics) insert(t *topic, known bucketState) {
 	ts.byChannel[t.channel][t] = true
 	b := ts.buckets[t.bucket]
 	if b == nil {
-		b = &watchedBucket{bucketState: known, topics: map[string]*topic{}, suspects: map[string]uint64{}}
+		b = &watchedBucket{bucketState: known, topics: map[string]*topic{}, suspects: map[string]uint64{}, confirmed: time.Now()}
 		ts.buckets[t.bucket] = b
 	}
 	b.topics[t.name] = t
