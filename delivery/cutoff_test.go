@@ -213,6 +213,28 @@ func TestCutOffState(t *testing.T) {
 			c.saw("a1")
 		})
 	})
+	t.Run("in contact again, the log still to be read", func(t *testing.T) {
+		inContact(t, func(w world, contact *contact) {
+			s := newSource(value("a", 1))
+			ada := w.subscribe(ofState(s, room))
+			ofBob := ofState(s, room)
+			ofBob.Spec.Principal = "bob"
+			bob := w.subscribe(ofBob)
+			w.settle()
+			w.log.silently(func() { w.log.append(room, kindAccess, revoked("bob")) })
+			held := make(chan struct{})
+			w.log.set(func(l *fakeLog) {
+				l.onRead = func(eventlog.Position, eventlog.Page) { <-held }
+			})
+			w.log.look(room)
+			s.tell(value("a", 2))
+			ada.saw("a1")
+			close(held)
+			ada.saw("a1", "a2")
+			bob.saw("a1")
+			bob.endedBy("revoked")
+		})
+	})
 	t.Run("everybody leaves and comes back", func(t *testing.T) {
 		inContact(t, func(w world, contact *contact) {
 			s := newSource(value("a", 1))

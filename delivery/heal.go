@@ -115,6 +115,12 @@ func (t *topic) takeHealed(h *healed) {
 	if again {
 		t.heal()
 	}
+	if !t.healing {
+		t.unread.Store(false)
+		if t.looking.Load() { // another came in between
+			t.unread.Store(true)
+		}
+	}
 	for _, j := range waiting {
 		t.join(j)
 	}

@@ -163,17 +163,18 @@ func (t *stateTopic) handle(letters []stateLetter) {
 	t.welcome()
 }
 
-// mustWait reports whether nothing may be shown before the guarding log has been read, and has it
-// read.
+// mustWait reports whether nothing may be shown before the guarding log has been read, and has it read:
+// where the store's word on it is too old, or where that was to read it.
 func (t *stateTopic) mustWait() bool {
-	if t.guard == "" || !t.hub.cutOff(t.guard) {
-		return false
-	}
+	cut := t.guard != "" && t.hub.cutOff(t.guard)
 	guards := map[*topic]bool{} // one, as a rule
 	for s := range t.shown() {
-		if s.guard != nil {
+		if s.guard != nil && (cut || s.guard.topic.unread.Load()) {
 			guards[s.guard.topic] = true
 		}
+	}
+	if len(guards) == 0 {
+		return false
 	}
 	t.waits = t.hub.spawn(func() {
 		for guard := range guards {

@@ -25,6 +25,7 @@ type topic struct {
 	pending atomic.Int64  // publications waiting in mail
 	heard   atomic.Uint64 // counts the letters with publications
 	looking atomic.Bool   // a look waits in mail
+	unread  atomic.Bool   // a look hasn't been followed up to its end
 
 	// From here on the mailbox's own.
 	groups map[groupKey]*group
@@ -99,6 +100,7 @@ func (t *topic) Published(pubs []eventlog.Publication) {
 // Look takes word that hints may be missing (eventlog.Watcher).
 func (t *topic) Look() {
 	if !t.looking.Swap(true) {
+		t.unread.Store(true)
 		t.mail.post(letter{look: true})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -35,8 +36,12 @@ type soak struct {
 // TestSoak: senders, editors, typists, members who come and are removed, subscribers who come, go, stall
 // and resume, peers that send rubbish, and a Redis that stands still now and then. Every acknowledged
 // message reaches each room's readers once and in order; memory, goroutines and descriptors stay flat.
+// PARLEY_SOAK=8h makes it as long as wished.
 func TestSoak(t *testing.T) {
 	while := time.Duration(parleytest.Scale(20, 30*60)) * time.Second
+	if longer, err := time.ParseDuration(os.Getenv("PARLEY_SOAK")); err == nil {
+		while = longer
+	}
 	s := &soak{T: t, ledgers: map[string]*ledger{}, cluster: startCluster(t, map[string]string{
 		"PARLEY_CUTOFF": cutoff.String(), "PARLEY_HEARTBEAT": "2s", "PARLEY_RATE_LIMITS": "off",
 		"PARLEY_LOG_MAX_ENTRIES": "2000",

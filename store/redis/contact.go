@@ -67,14 +67,20 @@ func (s *Store) reportCheck(ctx context.Context, began time.Time, err error) {
 	}
 }
 
-// confirm notes for the buckets read that all was told that was stored before a moment.
+// confirm takes note of a check of the buckets read: it confirms all that was stored before it began, or,
+// while some of that is only suspected of being missed, before the check preceding it.
 func (ts *topics) confirm(tails map[*bucket]bucketTail, began time.Time) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	for b := range tails {
-		if watched := ts.buckets[b]; watched != nil {
-			watched.confirmed = began
+		watched := ts.buckets[b]
+		if watched == nil {
+			continue
 		}
+		if watched.confirmed = began; len(watched.suspects) > 0 {
+			watched.confirmed = watched.checked
+		}
+		watched.checked = began
 	}
 }
 

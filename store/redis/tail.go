@@ -44,7 +44,8 @@ type watchedBucket struct {
 	heard   uint64
 	rewound bool
 	// confirmed: whatever was stored in the bucket by then, watchers have been told of, or to look for.
-	confirmed time.Time
+	// checked is when the last check began.
+	confirmed, checked time.Time
 }
 
 func (b *watchedBucket) hear(n uint64) {

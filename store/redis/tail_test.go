@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -79,5 +80,38 @@ func TestCompare(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestConfirm: what may have been missed isn't confirmed before its watchers have been told to look.
+func TestConfirm(t *testing.T) {
+	ts, b := newTopics(), allBuckets()[0]
+	ts.add(topic{name: "one", bucket: b}, &watch{}, bucketState{n: 10, mark: "life"})
+	begun, _ := ts.confirmed(b)
+	check := func(n uint64, recent map[string]uint64) (missed int, began time.Time) {
+		began = time.Now()
+		tails := map[*bucket]bucketTail{b: {bucketState: bucketState{n: n, mark: "life"}, recent: recent}}
+		missed = len(ts.compare(ts.marks(), tails))
+		ts.confirm(tails, began)
+		return missed, began
+	}
+	confirmed := func(want time.Time) {
+		t.Helper()
+		if at, watched := ts.confirmed(b); !watched || !at.Equal(want) {
+			t.Errorf("confirmed is %v, %v, want %v", at, watched, want)
+		}
+	}
+	confirmed(begun)
+	_, first := check(10, nil)
+	confirmed(first)
+	_, second := check(11, map[string]uint64{"one": 11})
+	confirmed(first)
+	if missed, third := check(11, nil); missed != 1 || third.Before(second) {
+		t.Errorf("%d are looked at", missed)
+	} else {
+		confirmed(third)
+	}
+	if _, watched := ts.confirmed(allBuckets()[1]); watched {
+		t.Error("a bucket that nobody watches is watched")
 	}
 }

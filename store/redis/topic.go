@@ -88,7 +88,10 @@ func (ts *topics) insert(t *topic, known bucketState) {
 	ts.byChannel[t.channel][t] = true
 	b := ts.buckets[t.bucket]
 	if b == nil {
-		b = &watchedBucket{bucketState: known, topics: map[string]*topic{}, suspects: map[string]uint64{}, confirmed: time.Now()}
+		now := time.Now()
+		b = &watchedBucket{
+			bucketState: known, topics: map[string]*topic{}, suspects: map[string]uint64{}, confirmed: now, checked: now,
+		}
 		ts.buckets[t.bucket] = b
 	}
 	b.topics[t.name] = t
