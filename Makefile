@@ -3,8 +3,8 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GQLGEN      = github.com/99designs/gqlgen
 
-.PHONY: run test prove generate generated lint portable unit fuzz web docs bench install \
-	prove-laptop prove-cluster prove-rendering prove-presence prove-hostile prove-playground prove-suites prove-trouble prove-soak prove-fuzz
+.PHONY: run test prove generate generated lint portable unit fuzz web docs bench install conformance \
+	prove-laptop prove-cluster prove-rendering prove-presence prove-hostile prove-playground prove-conformance prove-suites prove-trouble prove-soak prove-fuzz
 
 run: ## start a server on this machine
 	go run .
@@ -37,17 +37,21 @@ unit: ## every Go suite under the race detector, end-to-end ones included
 fuzz: ## a few seconds for each decoder
 	./.ci/fuzz 5s
 
-web: ## lint, types and build of the playground; fail if the committed build differs
+web: ## lint of what is JavaScript, types and build of the playground; fail if the committed build differs
 	cd web/playground && npm run lint
+	cd e2e/conformance && npm run lint
 	./.ci/unchanged web/playground/dist -- npm --prefix web/playground run build
 
 bench: ## benchmarks beside the hot code
 	go test -run '^$$' -bench . -benchmem ./delivery ./render ./store/... ./transport/...
 
+conformance: install ## how well a server keeps to the protocols: URL=http://host/graphql; with none ours, beside gqlgen's own
+	$(if $(URL),node e2e/conformance/main.mjs $(URL),go test -count=1 -v -run TestConformance ./e2e)
+
 # Each line below shows one of the promises at full size.
 PROVE = PARLEY_PROVE=1 go test -race -count=1 -v -timeout 30m
 
-prove: install prove-laptop prove-cluster prove-trouble prove-rendering prove-presence prove-hostile prove-playground prove-suites prove-soak prove-fuzz
+prove: install prove-laptop prove-cluster prove-trouble prove-rendering prove-presence prove-hostile prove-playground prove-conformance prove-suites prove-soak prove-fuzz
 prove-laptop: ## one command, no Redis: the README's tour; kill -9 in the middle of 5,000 messages
 	$(PROVE) -run 'TestReadme|TestKillInTheMiddleOfSending' ./e2e
 prove-cluster: ## two nodes on one Redis: order, healing, kill -9, outages, lost tail, FLUSHALL
@@ -63,6 +67,9 @@ prove-hostile: ## bad input of every kind, over every transport
 	$(PROVE) -run 'TestHostile' ./e2e
 prove-playground: ## sign in, subscribe, send and receive in headless Chromium
 	$(PROVE) -run 'TestPlayground' ./e2e
+prove-conformance: ## every line of the protocols' checklists, ours and gqlgen's side by side; the draft's statuses
+	$(PROVE) -run 'TestConformance|TestDraft2026' ./e2e
+	$(PROVE) -run 'TestChecklist' ./transport/...
 prove-suites: ## every suite at full counts under the race detector, and longer fuzzing
 	PARLEY_PROVE=1 go test -race -count=1 -timeout 60m -skip TestSoak ./...
 prove-soak: ## 30 minutes of mixed traffic on two nodes: nothing lost, nothing grows

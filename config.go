@@ -6,11 +6,12 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"parley/store/redis"
 )
 
 // config is every setting: an environment variable, and a flag of the same name.
@@ -18,7 +19,9 @@ type config struct {
 	Addr      string `env:"PARLEY_ADDR" default:"127.0.0.1:8080" help:"Where to listen for clients."`
 	AdminAddr string `env:"PARLEY_ADMIN_ADDR" default:"127.0.0.1:9464" help:"Where to listen for /metrics and /debug/pprof; 'off' for nowhere."`
 	Data      string `env:"PARLEY_DATA" default:"./data" help:"Folder of the SQLite database and of the development secret."`
-	RedisURL  string `name:"redis-url" env:"PARLEY_REDIS_URL" help:"Redis to share with other nodes (redis://, rediss://, unix://); empty keeps everything in SQLite."`
+	RedisURL  string `name:"redis-url" env:"PARLEY_REDIS_URL" help:"Redis to share with other nodes (redis://, redis+sentinel://, redis+cluster://, unix://; rediss for TLS); empty keeps everything in SQLite."`
+
+	Redis redisConfig `embed:"" prefix:"redis-"`
 
 	AuthSecret string   `env:"PARLEY_AUTH_SECRET" help:"HS256 secret of the tokens, at least 32 bytes; empty is development mode, which signs tokens for anybody."`
 	Origins    []string `env:"PARLEY_ORIGINS" sep:"," help:"Origins of web pages that may connect, beside the server's own. In development any loopback origin may."`
@@ -36,6 +39,7 @@ type config struct {
 	MaxRooms      int `name:"max-rooms-per-user" env:"PARLEY_MAX_ROOMS_PER_USER" default:"10000" help:"Rooms one user may be a member of."`
 	MaxMembers    int `name:"max-members-per-room" env:"PARLEY_MAX_MEMBERS_PER_ROOM" default:"100000" help:"Members of one room."`
 	MaxPresence   int `env:"PARLEY_MAX_PRESENCE" default:"1000" help:"Members up to which a room's presence can be followed."`
+	MaxAudiences  int `env:"PARLEY_MAX_AUDIENCES" default:"2000" help:"Audiences of one room, or of one presence or typing topic, for whom its events are rendered apart."`
 	MaxOperations int `env:"PARLEY_MAX_OPERATIONS" default:"100" help:"Operations at a time on one connection."`
 	MaxFrame      int `env:"PARLEY_MAX_FRAME" default:"131072" help:"Bytes of one WebSocket message."`
 	MaxBody       int `env:"PARLEY_MAX_BODY" default:"131072" help:"Bytes of one HTTP body."`
@@ -44,10 +48,21 @@ type config struct {
 	QueryTokens   int `name:"max-query-tokens" env:"PARLEY_MAX_QUERY_TOKENS" default:"5000" help:"Tokens of one GraphQL document."`
 	LogMaxEntries int `name:"log-max-entries" env:"PARLEY_LOG_MAX_ENTRIES" default:"10000" help:"Entries of one room's log that can be resumed from. Messages are kept regardless."`
 
+	Draft2026  bool          `name:"draft2026" env:"PARLEY_DRAFT2026" help:"Answer with the HTTP statuses of GraphQL over HTTP's draft of August 2026 (422, 294) instead of those of graphql-http's audits."`
 	LogMaxAge  time.Duration `env:"PARLEY_LOG_MAX_AGE" default:"168h" help:"Age up to which entries of a log are kept."`
 	SQLiteSync string        `name:"sqlite-sync" env:"PARLEY_SQLITE_SYNC" default:"NORMAL" enum:"NORMAL,FULL" help:"NORMAL survives the process's death, FULL a power cut too (slower)."`
 	LogLevel   slog.Level    `env:"PARLEY_LOG_LEVEL" default:"INFO" help:"DEBUG, INFO, WARN or ERROR."`
 	LogFormat  string        `env:"PARLEY_LOG_FORMAT" default:"text" enum:"text,json" help:"How log lines are written."`
+}
+
+// redisConfig is what there is to say of Redis beside the URL.
+type redisConfig struct {
+	Wait        int           `env:"PARLEY_REDIS_WAIT" default:"0" help:"Replicas that must have what is acknowledged."`
+	WaitTimeout time.Duration `env:"PARLEY_REDIS_WAIT_TIMEOUT" default:"1s" help:"How long they may take; after that the answer is UNAVAILABLE. Up to 2s."`
+	TLSCA       string        `name:"tls-ca" env:"PARLEY_REDIS_TLS_CA" help:"File of certificates to trust for rediss, PEM; empty trusts the system's."`
+	TLSCert     string        `name:"tls-cert" env:"PARLEY_REDIS_TLS_CERT" help:"File of a client certificate, PEM."`
+	TLSKey      string        `name:"tls-key" env:"PARLEY_REDIS_TLS_KEY" help:"File of the client certificate's key, PEM."`
+	TLSName     string        `name:"tls-name" env:"PARLEY_REDIS_TLS_NAME" help:"Name in the servers' certificates, where it isn't the one in the URL."`
 }
 
 // development reports whether the server signs tokens for anybody who asks.
@@ -89,11 +104,17 @@ func (c *config) validate() error {
 	for name, n := range map[string]int{
 		"PARLEY_MAX_CONTENT": c.MaxContent, "PARLEY_MAX_NAME": c.MaxName, "PARLEY_MAX_METADATA": c.MaxMetadata,
 		"PARLEY_MAX_ROOMS_PER_USER": c.MaxRooms, "PARLEY_MAX_MEMBERS_PER_ROOM": c.MaxMembers, "PARLEY_MAX_PRESENCE": c.MaxPresence,
+		"PARLEY_MAX_AUDIENCES":  c.MaxAudiences,
 		"PARLEY_MAX_OPERATIONS": c.MaxOperations, "PARLEY_MAX_QUERY_TOKENS": c.QueryTokens, "PARLEY_LOG_MAX_ENTRIES": c.LogMaxEntries,
 		"PARLEY_STORE_QUEUE": c.StoreQueue,
 	} {
 		check(n > 0, "%s must be positive", name)
 	}
+	check(c.Redis.Wait >= 0, "PARLEY_REDIS_WAIT must not be negative")
+	check(c.Redis.WaitTimeout >= time.Millisecond && c.Redis.WaitTimeout <= 2*time.Second,
+		"PARLEY_REDIS_WAIT_TIMEOUT must be between 1ms and 2s, which is less than Redis is given for an answer")
+	check(c.Redis.Wait == 0 || c.RedisURL != "", "PARLEY_REDIS_WAIT needs PARLEY_REDIS_URL")
+	check((c.Redis.TLSCert == "") == (c.Redis.TLSKey == ""), "PARLEY_REDIS_TLS_CERT and PARLEY_REDIS_TLS_KEY go together")
 	check(c.LogMaxAge >= 10*time.Minute, "PARLEY_LOG_MAX_AGE must be at least 10m")
 	check(!c.development() || isLoopback(c.Addr),
 		"development mode signs tokens for anybody, so it listens on loopback only: set PARLEY_AUTH_SECRET to listen on %s", c.Addr)
@@ -117,7 +138,7 @@ func (c *config) LogValue() slog.Value {
 		secret = "set"
 	}
 	return slog.GroupValue(
-		slog.String("addr", c.Addr), slog.String("admin", c.AdminAddr), slog.String("store", c.storeName()),
+		slog.String("addr", c.Addr), slog.String("admin", c.AdminAddr), slog.String("store", c.storeName()), slog.Int("redis-wait", c.Redis.Wait),
 		slog.String("secret", secret), slog.String("origins", strings.Join(c.Origins, " ")),
 		slog.Duration("heartbeat", c.Heartbeat), slog.Duration("init-timeout", c.InitTimeout),
 		slog.Duration("presence-ttl", c.PresenceTTL), slog.Duration("presence-grace", c.PresenceGrace),
@@ -130,9 +151,5 @@ func (c *config) storeName() string {
 	if c.RedisURL == "" {
 		return "sqlite in " + c.Data
 	}
-	u, err := url.Parse(c.RedisURL)
-	if err != nil {
-		return "redis"
-	}
-	return "redis at " + u.Redacted()
+	return "redis at " + redis.Describe(c.RedisURL)
 }

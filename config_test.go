@@ -42,8 +42,7 @@ func TestEverySettingHasItsNames(t *testing.T) {
 			flags[f.Envs[0]] = f.Name
 		}
 	}
-	for i := range reflect.TypeFor[config]().NumField() {
-		tag := reflect.TypeFor[config]().Field(i).Tag
+	for _, tag := range tags(reflect.TypeFor[config]()) {
 		env := tag.Get("env")
 		want := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(env, "PARLEY_"), "_", "-"))
 		if flags[env] != want {
@@ -59,6 +58,19 @@ func TestEverySettingHasItsNames(t *testing.T) {
 	}
 }
 
+// tags are those of the settings, of embedded groups too.
+func tags(of reflect.Type) (all []reflect.StructTag) {
+	for i := range of.NumField() {
+		field := of.Field(i)
+		if _, group := field.Tag.Lookup("embed"); group {
+			all = append(all, tags(field.Type)...)
+		} else {
+			all = append(all, field.Tag)
+		}
+	}
+	return all
+}
+
 func TestSettingsThatDontFit(t *testing.T) {
 	for name, c := range map[string]struct {
 		args []string
@@ -69,6 +81,9 @@ func TestSettingsThatDontFit(t *testing.T) {
 		"cutoff":                           {[]string{"--cutoff=1s"}, "PARLEY_CUTOFF"},
 		"presence":                         {[]string{"--presence-ttl=1s"}, "PARLEY_PRESENCE_TTL"},
 		"frame smaller than content":       {[]string{"--max-frame=8192"}, "PARLEY_MAX_FRAME"},
+		"waiting for nobody's replicas":    {[]string{"--redis-wait=1"}, "PARLEY_REDIS_URL"},
+		"waiting too long":                 {[]string{"--redis-wait-timeout=1m"}, "PARLEY_REDIS_WAIT_TIMEOUT"},
+		"half a client certificate":        {[]string{"--redis-tls-cert=x"}, "go together"},
 		"no entries":                       {[]string{"--log-max-entries=0"}, "PARLEY_LOG_MAX_ENTRIES"},
 	} {
 		t.Run(name, func(t *testing.T) {

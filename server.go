@@ -146,7 +146,7 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 		}
 	}
 	s.hub = delivery.NewHub(s.store, delivery.Options{
-		Confirmed: s.store.Confirmed, Cutoff: c.Cutoff, Log: log, Registerer: s.metrics,
+		MaxAudiences: c.MaxAudiences, Confirmed: s.store.Confirmed, Cutoff: c.Cutoff, Log: log, Registerer: s.metrics,
 	})
 	schema := graph.NewExecutableSchema(graph.Config{Resolvers: &resolvers.Resolver{
 		Chat: rooms, Tracker: s.tracker, Presence: s.store, State: s.store, Log: s.store,
@@ -157,6 +157,7 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 		Hub: s.hub, Open: opener.Open,
 		Heartbeat: c.Heartbeat, InitTimeout: c.InitTimeout,
 		HighWater: c.MaxOutbox, MaxFrame: c.MaxFrame, MaxBody: c.MaxBody, MaxOperations: c.MaxOperations,
+		Draft2026:   c.Draft2026,
 		BaseContext: identity.keep, Authenticate: identity.fromPayload, Expires: identity.expires,
 		Connected: s.connected, OriginAllowed: identity.origins.Allowed,
 		Log: log, Registerer: s.metrics,
@@ -173,7 +174,11 @@ func openStore(ctx context.Context, c *config, log *slog.Logger, metrics prometh
 	retention := eventlog.Retention{MaxEntries: c.LogMaxEntries, MaxAge: c.LogMaxAge}
 	if c.RedisURL != "" {
 		return redis.Open(ctx, redis.Options{
-			URL: c.RedisURL, Retention: retention, Queue: c.StoreQueue, Log: log, Registerer: metrics,
+			URL:  c.RedisURL,
+			TLS:  redis.TLS{CA: c.Redis.TLSCA, Cert: c.Redis.TLSCert, Key: c.Redis.TLSKey, ServerName: c.Redis.TLSName},
+			Wait: redis.Wait{Replicas: c.Redis.Wait, Timeout: c.Redis.WaitTimeout},
+
+			Retention: retention, Queue: c.StoreQueue, Log: log, Registerer: metrics,
 		})
 	}
 	return sqlite.Open(ctx, sqlite.Options{

@@ -27,36 +27,26 @@ func (s *Service) Message(ctx context.Context, viewer, messageID string) (Messag
 	return message, nil
 }
 
-// Reply returns the message that another one of the room answers, or nil where there is none or it
-// lies outside what may be read. It is for rendering what an audience shares: the audience's
-// intervals come in, and no viewer is judged.
-func (s *Service) Reply(ctx context.Context, room string, seq uint64, readable eventlog.Intervals) (*Message, error) {
+// Reply returns the message that another one of the room answers, or nil where there is none or
+// viewer may not read it. NOT_FOUND where viewer may not know of the room.
+func (s *Service) Reply(ctx context.Context, viewer, room string, seq uint64) (*Message, error) {
 	if seq == 0 {
 		return nil, nil
 	}
-	message, err := s.message(ctx, room, seq)
-	if CodeOf(err) == NotFound || err == nil && !readable.Contains(message.Sent.Offset) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &message, nil
+	return retry(maxReads, func() (*Message, error) {
+		access, err := s.Access(ctx, viewer, room)
+		if err != nil {
+			return nil, err
+		}
+		return s.ReplyFor(ctx, access.Audience(), seq)
+	})
 }
 
 // Messages returns a page of a room's messages that viewer may read, ascending. FORBIDDEN for one
 // who isn't a member.
 func (s *Service) Messages(ctx context.Context, viewer, roomID string, page PageArgs) (MessagePage, error) {
-	run, err := page.run()
+	query, err := page.query(roomID)
 	if err != nil {
-		return MessagePage{}, err
-	}
-	query := MessageQuery{RoomID: roomID, FromEnd: run.fromEnd, Limit: max(run.limit, 1)}
-	if query.After, err = seqOf(page.After, "after", roomID, 0); err != nil {
-		return MessagePage{}, err
-	}
-	// Nothing is before the first message, and Before 0 would mean the end.
-	if query.Before, err = seqOf(page.Before, "before", roomID, 1); err != nil {
 		return MessagePage{}, err
 	}
 	found, err := retry(maxReads, func() (MessagePage, error) {
@@ -64,13 +54,36 @@ func (s *Service) Messages(ctx context.Context, viewer, roomID string, page Page
 		if err != nil {
 			return MessagePage{}, err
 		}
-		query.Readable, query.Expect = access.Readable, access.expect
+		query.Readable, query.Expect = page.readable(access.Readable), access.expect
 		return s.store.Messages(ctx, query)
 	})
-	if run.limit == 0 {
-		found.emptied(run.fromEnd)
+	if page.none() {
+		found.emptied(query.FromEnd)
 	}
 	return found, err
+}
+
+// query is the page of a room's messages, but for what may be read. It is of one message at least.
+func (p PageArgs) query(roomID string) (q MessageQuery, err error) {
+	run, err := p.run()
+	if err != nil {
+		return q, err
+	}
+	q = MessageQuery{RoomID: roomID, FromEnd: run.fromEnd, Limit: max(run.limit, 1)}
+	if q.After, err = seqOf(p.After, "after", roomID, 0); err != nil {
+		return q, err
+	}
+	// Nothing is before the first message, and Before 0 would mean the end.
+	q.Before, err = seqOf(p.Before, "before", roomID, 1)
+	return q, err
+}
+
+// readable is what of the intervals the page may show.
+func (p PageArgs) readable(all eventlog.Intervals) eventlog.Intervals {
+	if p.Until == 0 {
+		return all
+	}
+	return all.Until(p.Until)
 }
 
 // emptied takes the page's one message out again.

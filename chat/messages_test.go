@@ -42,8 +42,6 @@ func TestWhatOneMayReadOfAHistoryWithAHole(t *testing.T) {
 		t.Run(string(tt.history), func(t *testing.T) {
 			w := newWorld(t)
 			room, sent := hole(w, tt.history)
-			access, err := w.Access(t.Context(), "bob", room.ID)
-			w.must(err)
 			page, err := w.Messages(t.Context(), "bob", room.ID, chat.PageArgs{})
 			w.must(err)
 			if diff := cmp.Diff(tt.want, contents(page.Messages)); diff != "" {
@@ -55,14 +53,14 @@ func TestWhatOneMayReadOfAHistoryWithAHole(t *testing.T) {
 				if got := err == nil; got != readable || err != nil && verdict(err) != "NOT_FOUND" {
 					t.Errorf("message %q: %v", content, err)
 				}
-				reply, err := w.Reply(t.Context(), room.ID, message.Seq, access.Readable)
+				reply, err := w.Reply(t.Context(), "bob", room.ID, message.Seq)
 				w.must(err)
 				if got := reply != nil; got != readable {
 					t.Errorf("reply %q: %v", content, reply)
 				}
 			}
-			if all, err := w.Reply(t.Context(), room.ID, sent["away"].Seq, eventlog.Everything()); err != nil || all == nil {
-				t.Errorf("a reply for everyone: %v, %v", all, err)
+			if reply, err := w.Reply(t.Context(), "ada", room.ID, sent["away"].Seq); err != nil || reply == nil {
+				t.Errorf("ada's reply: %v, %v", reply, err)
 			}
 			events, err := w.Events(t.Context(), "bob", room.ID, ptr(logCursor(room.ID)), nil)
 			w.must(err)
@@ -81,7 +79,7 @@ func TestRepliesToNothing(t *testing.T) {
 	w := newWorld(t)
 	room := w.create(ada, privateGroup)
 	for _, seq := range []uint64{0, 1, 1 << 52} {
-		if reply, err := w.Reply(t.Context(), room.ID, seq, eventlog.Everything()); reply != nil || err != nil {
+		if reply, err := w.Reply(t.Context(), "ada", room.ID, seq); reply != nil || err != nil {
 			t.Errorf("seq %d: %v, %v", seq, reply, err)
 		}
 	}

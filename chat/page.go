@@ -9,6 +9,9 @@ type PageArgs struct {
 	// After and Before bound the rows the page is taken from, both excluded; nil, or the zero
 	// cursor, for no bound.
 	After, Before *eventlog.Cursor
+	// Until is, for messages, the offset of the last entry whose message may be on the page; 0 for
+	// no bound.
+	Until uint64
 }
 
 const (
@@ -34,6 +37,12 @@ func (p PageArgs) run() (run, error) {
 	}
 	limit, err := pageSize("last", p.Last)
 	return run{limit: limit, fromEnd: true}, err
+}
+
+// none reports whether the page is asked to hold nothing.
+func (p PageArgs) none() bool {
+	size, err := p.run()
+	return err == nil && size.limit == 0
 }
 
 func pageSize(field string, size *int) (int, error) {

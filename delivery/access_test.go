@@ -1,8 +1,6 @@
 package delivery_test
 
 import (
-	"context"
-	"errors"
 	"testing"
 	"time"
 
@@ -177,7 +175,7 @@ func TestAuthorizedByWhatIsLost(t *testing.T) {
 				w.log.append(room, kindAccess, begins("bob"))
 				sub := startingAt(forOne("bob"), from(all[0]))
 				sub.Spec.Readable = eventlog.Intervals{{From: 3}}
-				sub.Spec.Authorize = func(context.Context) (eventlog.Intervals, error) { return nil, errors.New("forbidden") }
+				sub.Spec.Authorize = forbidden
 				lose(w)
 				bob := w.subscribe(sub)
 				w.settle()

@@ -190,11 +190,11 @@ func TestCutOffState(t *testing.T) {
 			s := newSource(value("a", 1))
 			var unavailable atomic.Bool
 			sub := ofState(s, room)
-			sub.Spec.Authorize = func(context.Context) (eventlog.Intervals, error) {
+			sub.Spec.Authorize = func(context.Context) (delivery.Access, error) {
 				if unavailable.Load() {
-					return nil, eventlog.ErrUnavailable
+					return delivery.Access{}, eventlog.ErrUnavailable
 				}
-				return nil, errors.New("forbidden")
+				return delivery.Access{}, errors.New("forbidden")
 			}
 			c := w.subscribe(sub)
 			w.settle()

@@ -25,6 +25,7 @@ type groupKey struct {
 type group struct {
 	topic    *topic
 	key      groupKey
+	audience string
 	renderer Renderer
 	users    int // the topic's mailbox's own
 	// ctx ends with the last user.
@@ -59,8 +60,10 @@ type entrance struct {
 	at      eventlog.Cursor
 }
 
-func newGroup(t *topic, key groupKey, r Renderer) *group {
-	g := &group{topic: t, key: key, renderer: r, behind: make(chan struct{}, maxBehind)}
+func newGroup(t *topic, key groupKey, sharing Sharing) *group {
+	g := &group{
+		topic: t, key: key, audience: sharing.Audience, renderer: sharing.Renderer, behind: make(chan struct{}, maxBehind),
+	}
 	g.ctx, g.cancel = context.WithCancel(t.ctx)
 	g.mail.handle, g.mail.spawn = g.handle, t.hub.spawn
 	t.hub.metrics.groups.Inc()
@@ -98,7 +101,8 @@ func (g *group) handle(letters []groupLetter) {
 		case l.leave != nil:
 			g.members.remove(l.leave)
 		case l.lost != nil:
-			g.dissolve(l.lost)
+			g.disperse(l.lost)
+			g.end()
 		case l.done != nil:
 			close(l.done)
 		}
@@ -107,46 +111,59 @@ func (g *group) handle(letters []groupLetter) {
 
 // take passes a run on to every member.
 func (g *group) take(run []eventlog.Publication) {
-	if g.pass(g.members.all, run) {
-		last := &run[len(run)-1]
+	n, err := g.pass(g.members.all, run)
+	if n > 0 {
+		last := &run[n-1]
 		g.settle(logCursor(g.topic.name, last.Position, last.Seq))
+	}
+	if isAudienceMoved(err) {
+		g.disperse(&loss{moved: true})
 	}
 }
 
 // pass renders publications once, gives them to all receivers, and ends those whose access they end
-// right after the entry that does. False: given up, for nobody wants them any more.
-func (g *group) pass(to []*Subscriber, run []eventlog.Publication) bool {
+// right after the entry that does. An error says why it stopped after n of them: the audience has
+// moved, or nobody wants them any more.
+func (g *group) pass(to []*Subscriber, run []eventlog.Publication) (n int, err error) {
 	for g.ctx.Err() == nil { // else an earlier run may have been given up
-		if len(run) == 0 {
-			return true
+		rest := run[n:]
+		if len(rest) == 0 {
+			return n, nil
 		}
-		n := len(run)
-		if i := slices.IndexFunc(run, endsAccess); i >= 0 {
-			n = i + 1
+		if i := slices.IndexFunc(rest, endsAccess); i >= 0 {
+			rest = rest[:i+1]
 		}
-		if !g.deliver(to, run[:n]) {
-			return false
+		done, err := g.deliver(to, rest)
+		n += done
+		if err != nil {
+			return n, err
 		}
-		endAccess(to, &run[n-1])
-		run = run[n:]
+		endAccess(to, &rest[done-1])
 	}
-	return false
+	return n, g.ctx.Err()
 }
 
 func (g *group) settle(at eventlog.Cursor) { g.settled.Store(&at) }
 
-func (g *group) deliver(to []*Subscriber, run []eventlog.Publication) bool {
+// deliver is pass without the ends of access.
+func (g *group) deliver(to []*Subscriber, run []eventlog.Publication) (n int, err error) {
 	if g.key.guards {
-		return true
+		return len(run), nil
 	}
 	hub := g.topic.hub
-	n, err := g.members.deliver(to, g.renderer, func(r Renderer, shared bool) ([]*Event, error) {
+	n = len(run)
+	var moved error
+	deliveries, err := g.members.deliver(to, g.renderer, func(r Renderer, shared bool) ([]*Event, error) {
 		var events []*Event
 		for i := range run {
 			if !g.key.filter.Has(run[i].Kind) {
 				continue
 			}
 			e, err := hub.renderPublication(g.ctx, r, shared, g.topic.name, &run[i])
+			if isAudienceMoved(err) { // those before it were rendered rightly
+				n, moved = i, err
+				break
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -154,23 +171,33 @@ func (g *group) deliver(to []*Subscriber, run []eventlog.Publication) bool {
 		}
 		return events, nil
 	})
-	hub.metrics.delivered.Add(float64(n))
-	if err == nil && n > 0 {
-		hub.metrics.observeLatency(run)
+	hub.metrics.delivered.Add(float64(deliveries))
+	if err != nil {
+		return 0, err
 	}
-	return err == nil
+	if deliveries > 0 {
+		hub.metrics.observeLatency(run[:n])
+	}
+	return n, moved
 }
 
 // join takes a member in, once it has what it lacks.
 func (g *group) join(e *entrance) {
 	s := e.s
-	if !g.pass([]*Subscriber{s}, e.missing) || s.ended.Load() {
-		return
+	n, err := g.pass([]*Subscriber{s}, e.missing)
+	switch {
+	case s.ended.Load():
+	case isAudienceMoved(err):
+		if n > 0 {
+			s.moveTo(e.missing[n-1].Position, e.missing[n-1].Seq)
+		}
+		s.regroup()
+	case err == nil:
+		g.settle(e.at)
+		g.members.add(s)
+		s.group.Store(g)
+		s.nowLive()
 	}
-	g.settle(e.at)
-	g.members.add(s)
-	s.group.Store(g)
-	s.nowLive()
 }
 
 func endsAccess(p eventlog.Publication) bool {
@@ -196,13 +223,12 @@ func endOf(change eventlog.Change) error {
 	return ErrAccessRevoked
 }
 
-// dissolve sends every member its own way.
-func (g *group) dissolve(l *loss) {
+// disperse sends every member its own way.
+func (g *group) disperse(l *loss) {
 	members := g.members.all
 	g.members.all = nil
 	for _, s := range members {
 		s.place = 0
 		s.lose(l, g.settled.Load())
 	}
-	g.end()
 }

@@ -22,6 +22,8 @@ type healed struct {
 type loss struct {
 	// gap is where the log goes on.
 	gap *eventlog.GapError
+	// moved: only who belongs together has changed.
+	moved bool
 	// err ends the subscriptions.
 	err error
 }
@@ -137,6 +139,7 @@ func (t *topic) restart(l *loss, waiting map[*Subscriber]*joining) {
 	t.answer()
 	t.answer() // those who asked for another reading
 	clear(t.groups)
+	clear(t.audiences)
 	t.placed, t.missed, t.recent = false, true, nil
 	for _, j := range waiting {
 		j.done <- verdict{}

@@ -29,6 +29,9 @@ type Options struct {
 	// MaxPending bounds the publications of one topic that wait to be handled; beyond it they
 	// are dropped and read from the log. 0 means 4,096.
 	MaxPending int
+	// MaxAudiences bounds the audiences of one topic, beside everyone: each has its renderings of
+	// every event. A subscription with one more ends with ErrTooManyAudiences. 0 means 2,000.
+	MaxAudiences int
 	// Log takes what operators should know; nil means slog.Default().
 	Log *slog.Logger
 	// Registerer takes the metrics; nil means none.
@@ -50,6 +53,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxPending == 0 {
 		o.MaxPending = 4096
+	}
+	if o.MaxAudiences == 0 {
+		o.MaxAudiences = 2000
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()

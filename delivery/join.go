@@ -64,12 +64,20 @@ func (t *topic) place(at eventlog.Cursor) {
 	}
 }
 
-// add makes a subscriber a member of its group.
+// add makes a subscriber a member of its group, unless that is one too many.
 func (t *topic) add(s *Subscriber, missing []eventlog.Publication) {
+	if s.joined != nil { // and has been sent away by it
+		t.quit(s.joined)
+		s.joined = nil
+	}
 	key := s.groupKey()
 	g := t.groups[key]
 	if g == nil {
-		g = newGroup(t, key, s.renderer)
+		if !t.audiences.admit(s.sharing.Audience, t.hub.options.MaxAudiences) {
+			s.finish(ErrTooManyAudiences)
+			return
+		}
+		g = newGroup(t, key, s.sharing)
 		t.groups[key] = g
 	}
 	g.users++
@@ -86,10 +94,17 @@ func (t *topic) leave(s *Subscriber) {
 	}
 	s.joined = nil
 	g.mail.post(groupLetter{leave: s})
-	if g.users--; g.users == 0 {
-		g.end()
-		if t.groups[g.key] == g {
-			delete(t.groups, g.key)
-		}
+	t.quit(g)
+}
+
+// quit gives up one use of a group.
+func (t *topic) quit(g *group) {
+	if g.users--; g.users > 0 {
+		return
+	}
+	g.end()
+	if t.groups[g.key] == g {
+		delete(t.groups, g.key)
+		t.audiences.drop(g.audience)
 	}
 }

@@ -14,6 +14,7 @@ type metrics struct {
 	replayed  prometheus.Counter
 	heals     prometheus.Counter
 	resets    prometheus.Counter
+	regroups  prometheus.Counter
 	latency   prometheus.Histogram
 	groups    prometheus.Gauge
 }
@@ -28,6 +29,7 @@ func newMetrics(r prometheus.Registerer, h *Hub) *metrics {
 		replayed:  counter("replayed_total", "Events rendered from the log for one subscription."),
 		heals:     counter("heals_total", "Reads of a log because hints were, or may have been, missing."),
 		resets:    counter("resets_total", "Live subscriptions taken out of a history that was lost."),
+		regroups:  counter("regroups_total", "Live subscriptions judged anew because their audience may read something else now."),
 		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "parley", Name: "message_latency_seconds",
 			Help:    "From an entry's writing, by the store's clock, to the outboxes of a group's connections.",
@@ -38,7 +40,7 @@ func newMetrics(r prometheus.Registerer, h *Hub) *metrics {
 		}),
 	}
 	if r != nil {
-		r.MustRegister(m.renders, m.delivered, m.replayed, m.heals, m.resets, m.latency, m.groups, hubCollector{h})
+		r.MustRegister(m.renders, m.delivered, m.replayed, m.heals, m.resets, m.regroups, m.latency, m.groups, hubCollector{h})
 	}
 	return m
 }

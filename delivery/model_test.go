@@ -39,7 +39,7 @@ type step struct {
 
 func drawStep(rt *rapid.T) step {
 	whats := []string{
-		"note", "note", "note", "note", "silent", "silent", "end", "begin",
+		"note", "note", "note", "note", "silent", "silent", "end", "begin", "move",
 		"disturb", "deliver", "look", "down", "up", "fail renders",
 		"truncate", "trim", "fence",
 		"subscribe", "subscribe", "subscribe", "resume", "close",
@@ -61,6 +61,7 @@ type story struct {
 	late      []func()
 
 	failing atomic.Bool // renderings, now and then
+	setting atomic.Int64
 
 	all     []*entry
 	trimmed uint64 // the highest offset ever trimmed
@@ -155,6 +156,8 @@ func (s *story) take(step step) {
 		s.append(kindSilent)
 	case "end", "begin":
 		s.changeAccess(principals[step.a%3], step)
+	case "move":
+		s.setting.Add(1)
 	case "disturb":
 		s.log.set(func(*fakeLog) { s.disturbed = step.a%2 == 0 })
 	case "deliver":
@@ -300,17 +303,17 @@ func (s *story) subscribe(step step) {
 }
 
 func (s *story) join(principal string, resets bool, group int, at eventlog.Position, start *entry) {
-	authorize := func(context.Context) (eventlog.Intervals, error) {
+	authorize := func(context.Context) (delivery.Access, error) {
 		if s.log.isDown() {
-			return nil, fmt.Errorf("wrapped: %w", eventlog.ErrUnavailable)
+			return delivery.Access{}, fmt.Errorf("wrapped: %w", eventlog.ErrUnavailable)
 		}
 		intervals := intervalsOf(s.last(), principal)
 		if _, open := intervals.Open(); !open {
-			return nil, errors.New("forbidden")
+			return delivery.Access{}, errors.New("forbidden")
 		}
-		return intervals, nil
+		return s.access(intervals), nil
 	}
-	readable, err := authorize(context.Background())
+	access, err := authorize(context.Background())
 	if err != nil {
 		return
 	}
@@ -318,15 +321,12 @@ func (s *story) join(principal string, resets bool, group int, at eventlog.Posit
 	if resets {
 		sub = withResets(principal)
 	}
-	sub.Group = fmt.Sprint(resets, group%2)
-	sub.Spec.Readable, sub.Spec.Authorize = readable, authorize
+	sub.Spec.Access, sub.Spec.Authorize = access, authorize
 	sub.Spec.Start = eventlog.Cursor{Kind: eventlog.CursorLog, Log: room, Position: at}
-	sub.Renderer = &renderer{instead: func(context.Context, delivery.Source) ([]byte, error) {
-		if s.failing.Load() && s.chance(1, 4) {
-			return nil, fmt.Errorf("wrapped: %w", eventlog.ErrUnavailable)
-		}
-		return nil, nil
-	}}
+	sub.Share = func(access delivery.Access) delivery.Sharing {
+		return s.sharing(fmt.Sprint(resets, group%2), access)
+	}
+	sub.Sharing = sub.Share(access)
 	s.clients = append(s.clients, &listener{
 		client: s.subscribeOn(newConnection(1000), sub), principal: principal, shows: sub.Spec.Filter, resets: resets,
 		start: start, startsAt: at, losses: s.losses,

@@ -97,6 +97,8 @@ func (s *story) judge(l *listener) error {
 			return fmt.Errorf("the position of %s is told before it is seen", name(e))
 		case line.what != "@" && (e == at || !l.showsEntry(e)):
 			return fmt.Errorf("%s is seen", name(e))
+		case !l.renderedFor(line.what, e):
+			return fmt.Errorf("%s is rendered by what isn't %s's right", line.what, l.principal)
 		}
 		at, known = e, true
 	}
@@ -137,7 +139,7 @@ func (s *story) judgeEnd(l *listener, at *entry, resets int) error {
 			return fmt.Errorf("ended at no end of access that it has come to: %s", name(at))
 		}
 	case ends[0] == "forbidden":
-		if !slices.ContainsFunc(s.everything(), func(e *entry) bool { _, ends := e.Ends(l.principal); return ends }) || s.losses == 0 {
+		if !slices.ContainsFunc(s.everything(), func(e *entry) bool { _, ends := e.Ends(l.principal); return ends }) || s.losses == 0 && s.setting.Load() == 0 {
 			return fmt.Errorf("refused, though its access never ended")
 		}
 	case ends[0] == "unavailable":

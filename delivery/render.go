@@ -33,14 +33,14 @@ func (h *Hub) renderValue(ctx context.Context, r Renderer, shared bool, guard st
 }
 
 // render asks again while the store doesn't answer, and gives up after maxRenderTries, unless the node is
-// cut off: then the response tells of the error. It fails with ErrNotShareable where that can be mended,
-// and when ctx is done.
+// cut off: then the response tells of the error. It fails with ErrNotShareable and ErrAudienceMoved where
+// that can be mended, and when ctx is done.
 func (h *Hub) render(ctx context.Context, r Renderer, shared bool, log string, source Source) (payload []byte, err error) {
 	tries := 0
 	err = h.retry(ctx, forever, "rendering", func() error {
 		tries++
 		payload, err = h.renderOnce(ctx, r, source)
-		if err == nil || ctx.Err() != nil || shared && isNotShareable(err) {
+		if err == nil || ctx.Err() != nil || shared && (isNotShareable(err) || isAudienceMoved(err)) {
 			return err
 		}
 		if errors.Is(err, eventlog.ErrUnavailable) && (tries < maxRenderTries || h.cutOff(log)) {

@@ -141,6 +141,15 @@ func (s *Subscriber) moveTo(position eventlog.Position, seq uint64) {
 // show renders one publication for this subscriber and puts it into its outbox once there is room.
 func (s *Subscriber) show(p *eventlog.Publication, reset bool) bool {
 	e, err := s.rendered(p)
+	for isAudienceMoved(err) {
+		if !s.authorize() {
+			return false
+		}
+		if !reset && !s.spec.Readable.Contains(p.Offset) {
+			return true // it is hidden now
+		}
+		e, err = s.rendered(p)
+	}
 	if err != nil {
 		return false
 	}
@@ -155,7 +164,7 @@ func (s *Subscriber) show(p *eventlog.Publication, reset bool) bool {
 // rendered renders as the group would.
 func (s *Subscriber) rendered(p *eventlog.Publication) (*Event, error) {
 	if !s.alone {
-		e, err := s.hub.renderPublication(s.ctx, s.renderer, true, s.topic.name, p)
+		e, err := s.hub.renderPublication(s.ctx, s.sharing.Renderer, true, s.topic.name, p)
 		if !isNotShareable(err) {
 			return e, err
 		}
@@ -199,9 +208,11 @@ func (s *Subscriber) cross(gap *eventlog.GapError) bool {
 	return true
 }
 
+// authorize judges access anew, and so with whom renderings are shared; false means that the
+// subscription has ended.
 func (s *Subscriber) authorize() bool {
 	err := s.hub.retry(s.ctx, forever, "authorizing", func() (err error) {
-		s.spec.Readable, err = s.spec.Authorize(s.ctx)
+		s.spec.Access, err = s.spec.Authorize(s.ctx)
 		return err
 	})
 	if err != nil {
@@ -209,6 +220,9 @@ func (s *Subscriber) authorize() bool {
 		return false
 	}
 	s.from = latestAccess(s.spec.Readable)
+	if s.share != nil {
+		s.sharing = s.share(s.spec.Access)
+	}
 	return true
 }
 

@@ -212,9 +212,9 @@ func TestTrimmedUnderTheTopic(t *testing.T) {
 		backfilled.Spec.Backfill = backfillFrom(w, &all, 2)
 		slow := backfilled
 		hold := make(chan struct{})
-		slow.Spec.Authorize = func(ctx context.Context) (eventlog.Intervals, error) {
+		slow.Spec.Authorize = func(ctx context.Context) (delivery.Access, error) {
 			<-hold
-			return eventlog.Everything(), nil
+			return everything(ctx)
 		}
 		slow.Group = "slow"
 		shows, ends := w.subscribe(withResets("ada")), w.subscribe(forOne("bob"))
@@ -372,7 +372,6 @@ func TestNoLog(t *testing.T) {
 
 // TestAuthorizedAnew: what lies in the gap may have ended access, so it is judged after each one.
 func TestAuthorizedAnew(t *testing.T) {
-	refuse := func(context.Context) (eventlog.Intervals, error) { return nil, errors.New("forbidden") }
 	for name, lose := range map[string]func(w world){
 		"trimmed":      func(w world) { silentNotes(w, 20, false); w.log.trim(room, 15) },
 		"history lost": func(w world) { w.log.truncate(room, 3) },
@@ -380,26 +379,26 @@ func TestAuthorizedAnew(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, delivery.Options{}, func(w world) {
 				refused, shut := withResets("ada"), withResets("bob")
-				refused.Spec.Authorize = refuse
-				shut.Spec.Authorize = func(context.Context) (eventlog.Intervals, error) {
-					return eventlog.Intervals{{From: 1, To: 3}}, nil
+				refused.Spec.Authorize = forbidden
+				shut.Spec.Authorize = func(context.Context) (delivery.Access, error) {
+					return delivery.Access{Readable: eventlog.Intervals{{From: 1, To: 3}}}, nil
 				}
 				tries := 0
 				later := withResets("cyd")
-				later.Spec.Authorize = func(context.Context) (eventlog.Intervals, error) {
+				later.Spec.Authorize = func(ctx context.Context) (delivery.Access, error) {
 					if tries++; tries < 4 {
-						return nil, fmt.Errorf("wrapped: %w", eventlog.ErrUnavailable)
+						return delivery.Access{}, fmt.Errorf("wrapped: %w", eventlog.ErrUnavailable)
 					}
-					return eventlog.Everything(), nil
+					return everything(ctx)
 				}
 				back := withResets("dan") // was away while it was asked
 				away := onlyFirst(func() {
 					w.log.append(room, kindAccess, revoked("dan"))
 					w.log.append(room, kindAccess, begins("dan"))
 				})
-				back.Spec.Authorize = func(context.Context) (eventlog.Intervals, error) {
+				back.Spec.Authorize = func(context.Context) (delivery.Access, error) {
 					away()
-					return intervalsOf(w.log.at(w.log.tail(room).Position), "dan"), nil
+					return delivery.Access{Readable: intervalsOf(w.log.at(w.log.tail(room).Position), "dan")}, nil
 				}
 				e := w.subscribe(back)
 				a, b, c := w.subscribe(refused), w.subscribe(shut), w.subscribe(later)

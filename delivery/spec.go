@@ -28,12 +28,12 @@ type Spec struct {
 
 	// Principal is the user by whose right the subscription reads.
 	Principal string
-	// Readable is what the principal may read, as authorized. Where nothing to come may be read,
-	// the subscription ends with ErrAccessRevoked after the replay.
-	Readable eventlog.Intervals
-	// Authorize judges anew what the principal may read; asked where a gap in the log may hide
-	// the end of access. Its error ends the subscription, unless it is eventlog.ErrUnavailable.
-	Authorize func(ctx context.Context) (eventlog.Intervals, error)
+	// Access is the principal's, as authorized.
+	Access
+	// Authorize judges the principal's access anew; asked where a gap in the log may hide its
+	// end, and where an audience has moved. Its error ends the subscription, unless it is
+	// eventlog.ErrUnavailable.
+	Authorize func(ctx context.Context) (Access, error)
 
 	// ShowReset says that a reset is shown as an event, after which the subscription goes on
 	// from the tail. Otherwise a reset ends it with *ResetError.
@@ -42,9 +42,6 @@ type Spec struct {
 	// shown publications with a Seq above seq, ascending, at most limit; none are left when
 	// none come. nil: there is no elsewhere.
 	Backfill func(ctx context.Context, seq uint64, limit int) ([]eventlog.Publication, error)
-
-	// Audience names with whom a rendering may be shared: "" is everyone.
-	Audience string
 }
 
 // StateSource watches a state topic, as eventlog.State's WatchState with the topic bound.

@@ -32,13 +32,14 @@ type stateTopic struct {
 	news      latest // of values, what members haven't been shown
 	waits     bool   // for the guarding log to be read
 	groups    map[string]*stateGroup
+	audiences audiences
 	newcomers map[*Subscriber]struct{} // have been shown nothing yet
 }
 
 // stateGroup is the subscribers of a state topic that share one rendering.
 type stateGroup struct {
-	renderer Renderer
-	members  members
+	Sharing
+	members members
 }
 
 // stateLetter is what a state topic's mailbox handles; exactly one part is set.
@@ -93,7 +94,7 @@ func (l *latest) values() []eventlog.Value {
 func newStateTopic(h *Hub, spec Spec) *stateTopic {
 	t := &stateTopic{
 		hub: h, name: spec.Topic, source: spec.State, guard: spec.Guard,
-		groups: map[string]*stateGroup{}, newcomers: map[*Subscriber]struct{}{},
+		groups: map[string]*stateGroup{}, audiences: audiences{}, newcomers: map[*Subscriber]struct{}{},
 	}
 	t.ctx, t.cancel = context.WithCancel(h.ctx)
 	t.mail.handle, t.mail.spawn = t.handle, h.spawn
@@ -235,10 +236,11 @@ func (t *stateTopic) leave(s *Subscriber) {
 	if s.place == 0 {
 		return
 	}
-	g := t.groups[s.key]
+	g := t.groups[s.sharing.Group]
 	g.members.remove(s)
 	if len(g.members.all) == 0 {
-		delete(t.groups, s.key)
+		delete(t.groups, g.Group)
+		t.audiences.drop(g.Audience)
 		t.hub.metrics.groups.Dec()
 	}
 }
@@ -255,15 +257,16 @@ func (t *stateTopic) deliver(values []eventlog.Value) {
 func (t *stateTopic) welcome() {
 	byKey := map[string][]*Subscriber{}
 	for s := range t.newcomers {
-		byKey[s.key] = append(byKey[s.key], s)
+		byKey[s.sharing.Group] = append(byKey[s.sharing.Group], s)
 	}
 	clear(t.newcomers)
-	for key, newcomers := range byKey {
-		g := t.groups[key]
+	for _, newcomers := range byKey {
+		g := t.groupOf(newcomers[0])
 		if g == nil {
-			g = &stateGroup{renderer: newcomers[0].renderer}
-			t.groups[key] = g
-			t.hub.metrics.groups.Inc()
+			for _, s := range newcomers {
+				s.finish(ErrTooManyAudiences)
+			}
+			continue
 		}
 		t.give(g, newcomers, t.values.values())
 		for _, s := range newcomers {
@@ -272,12 +275,23 @@ func (t *stateTopic) welcome() {
 	}
 }
 
+// groupOf is the group of a subscriber, made if there is none; nil if that is one too many.
+func (t *stateTopic) groupOf(s *Subscriber) *stateGroup {
+	g := t.groups[s.sharing.Group]
+	if g == nil && t.audiences.admit(s.sharing.Audience, t.hub.options.MaxAudiences) {
+		g = &stateGroup{Sharing: s.sharing}
+		t.groups[g.Group] = g
+		t.hub.metrics.groups.Inc()
+	}
+	return g
+}
+
 func (t *stateTopic) give(g *stateGroup, to []*Subscriber, values []eventlog.Value) {
 	if len(values) == 0 {
 		return
 	}
 	// An error says that nobody wants the values any more.
-	n, _ := g.members.deliver(to, g.renderer, func(r Renderer, shared bool) ([]*Event, error) {
+	n, _ := g.members.deliver(to, g.Renderer, func(r Renderer, shared bool) ([]*Event, error) {
 		events := make([]*Event, len(values))
 		for i, v := range values {
 			e, err := t.hub.renderValue(t.ctx, r, shared, t.guard, v)

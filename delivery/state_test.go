@@ -325,7 +325,7 @@ func TestGuard(t *testing.T) {
 			w.log.notes(room, 10)
 			w.log.trim(room, 9)
 			sub := ofState(newSource(value("a", 1)), room)
-			sub.Spec.Authorize = func(context.Context) (eventlog.Intervals, error) { return nil, errors.New("forbidden") }
+			sub.Spec.Authorize = forbidden
 			c := w.subscribe(sub)
 			c.saw()
 			c.endedBy("forbidden")
@@ -335,7 +335,7 @@ func TestGuard(t *testing.T) {
 		inWorld(t, delivery.Options{}, func(w world) {
 			s := newSource(value("a", 1))
 			refused := ofState(s, room)
-			refused.Spec.Authorize = func(context.Context) (eventlog.Intervals, error) { return nil, errors.New("forbidden") }
+			refused.Spec.Authorize = forbidden
 			stays, goes := w.subscribe(ofState(s, room)), w.subscribe(refused)
 			w.settle()
 			w.log.notes(room, 3)

@@ -11,9 +11,11 @@ import (
 // Subscription is a consumer to be served.
 type Subscription struct {
 	Spec Spec
-	// Group is the key of those who share the rendering, within the topic.
-	Group    string
-	Renderer Renderer
+	// Sharing is with whom the renderings are shared, by the access of Spec.
+	Sharing
+	// Share says with whom they are, once access has been judged anew; nil: with the same. It may
+	// be set for a log only.
+	Share func(Access) Sharing
 	// Personal renders for this subscription's viewer alone, should Renderer turn out to
 	// depend on the viewer; nil means Renderer.
 	Personal Renderer
@@ -32,8 +34,7 @@ type Subscription struct {
 type Subscriber struct {
 	hub      *Hub
 	spec     Spec
-	key      string
-	renderer Renderer
+	share    func(Access) Sharing // nil: sharing never changes
 	personal Renderer
 	lane     *Lane // nil for a guard
 	done     func(error)
@@ -51,12 +52,13 @@ type Subscriber struct {
 
 	// at is where the replay stands, and ours whether that was read from the log; from is where the
 	// viewer's latest access begins; alone says that the replay has found the rendering to depend on
-	// the viewer. They belong to whoever carries the subscriber forward: the replay, or the mailboxes
-	// while a joining is under way and once it is live.
-	at    eventlog.Cursor
-	ours  bool
-	from  uint64
-	alone bool
+	// the viewer. They, sharing and the access in spec belong to whoever carries the subscriber
+	// forward: the replay, or the mailboxes while a joining is under way and once it is live.
+	at      eventlog.Cursor
+	ours    bool
+	from    uint64
+	alone   bool
+	sharing Sharing
 
 	// Where it stands, for others to read: live in a group, or else at the position replayed; nil
 	// while it crosses a gap.
@@ -86,11 +88,11 @@ func (h *Hub) Subscribe(sub Subscription) (*Subscriber, error) {
 
 func (h *Hub) newSubscriber(sub Subscription) *Subscriber {
 	s := &Subscriber{
-		hub: h, spec: sub.Spec, key: sub.Group, renderer: sub.Renderer, personal: sub.Personal, lane: sub.Lane, done: sub.Done,
-		at: sub.Spec.Start,
+		hub: h, spec: sub.Spec, share: sub.Share, personal: sub.Personal, lane: sub.Lane, done: sub.Done,
+		at: sub.Spec.Start, sharing: sub.Sharing,
 	}
 	if s.personal == nil {
-		s.personal = s.renderer
+		s.personal = sub.Renderer
 	}
 	s.ctx, s.cancel = context.WithCancel(h.ctx)
 	return s
@@ -123,7 +125,7 @@ func (h *Hub) subscribeState(sub Subscription) (s *Subscriber, err error) {
 	if s.spec.Guard != "" {
 		guard := sub
 		guard.Spec.Topic, guard.Spec.State, guard.Spec.Guard, guard.Spec.Filter = sub.Spec.Guard, nil, "", 0
-		guard.Lane, guard.Done = nil, s.finish
+		guard.Lane, guard.Done, guard.Share = nil, s.finish, nil
 		if s.guard, err = h.newLogSubscriber(guard); err != nil {
 			s.cancel()
 			return nil, err
@@ -206,7 +208,7 @@ func (s *Subscriber) groupKey() groupKey {
 	if s.lane == nil {
 		return groupKey{guards: true}
 	}
-	return groupKey{key: s.key, filter: s.spec.Filter}
+	return groupKey{key: s.sharing.Group, filter: s.spec.Filter}
 }
 
 // nowLive is told by the group that the subscriber has joined it.
@@ -220,6 +222,11 @@ func (s *Subscriber) nowLive() {
 func (s *Subscriber) lose(l *loss, at *eventlog.Cursor) {
 	s.replayed.Store(at)
 	s.group.Store(nil)
+	if l.moved {
+		s.at, s.ours = *at, true
+		s.regroup()
+		return
+	}
 	s.hub.metrics.resets.Inc()
 	if s.whenLost != nil {
 		s.whenLost()
@@ -231,6 +238,17 @@ func (s *Subscriber) lose(l *loss, at *eventlog.Cursor) {
 	s.hub.spawn(func() {
 		s.at, s.ours = *at, true
 		if s.cross(l.gap) {
+			s.follow()
+		}
+	})
+}
+
+// regroup has the subscriber judged anew and go on from where it stands, in the group in which it
+// belongs now.
+func (s *Subscriber) regroup() {
+	s.hub.metrics.regroups.Inc()
+	s.hub.spawn(func() {
+		if s.authorize() {
 			s.follow()
 		}
 	})

@@ -28,7 +28,8 @@ type topic struct {
 	unread  atomic.Bool   // a look hasn't been followed up to its end
 
 	// From here on the mailbox's own.
-	groups map[groupKey]*group
+	groups    map[groupKey]*group
+	audiences audiences
 
 	placed bool                   // at is known
 	missed bool                   // word came while at wasn't known
@@ -59,7 +60,7 @@ type letter struct {
 func newTopic(h *Hub, name string) *topic {
 	t := &topic{
 		hub: h, name: name, ready: make(chan struct{}),
-		groups: map[groupKey]*group{}, waiting: map[*Subscriber]*joining{},
+		groups: map[groupKey]*group{}, audiences: audiences{}, waiting: map[*Subscriber]*joining{},
 	}
 	t.ctx, t.cancel = context.WithCancel(h.ctx)
 	t.mail.handle, t.mail.spawn = t.handle, h.spawn

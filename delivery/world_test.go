@@ -188,15 +188,21 @@ type client struct {
 // forOne is a subscription to the room that shows notes, by the right to read everything.
 func forOne(principal string) delivery.Subscription {
 	return delivery.Subscription{
-		Group: "g", Renderer: &renderer{},
+		Sharing: delivery.Sharing{Group: "g", Renderer: &renderer{}},
 		Spec: delivery.Spec{
 			Topic: room, Filter: eventlog.KindsOf(kindNote), Principal: principal,
-			Readable: eventlog.Everything(), Authorize: everything,
+			Access: delivery.Access{Readable: eventlog.Everything()}, Authorize: everything,
 		},
 	}
 }
 
-func everything(context.Context) (eventlog.Intervals, error) { return eventlog.Everything(), nil }
+func everything(context.Context) (delivery.Access, error) {
+	return delivery.Access{Readable: eventlog.Everything()}, nil
+}
+
+func forbidden(context.Context) (delivery.Access, error) {
+	return delivery.Access{}, errors.New("forbidden")
+}
 
 // withResets is forOne for a subscription that shows resets.
 func withResets(principal string) delivery.Subscription {

@@ -10,7 +10,7 @@ import (
 	"parley/store/redis/redistest"
 )
 
-// cluster is two nodes on one Redis, with four senders and two readers in one room: a graphql-ws
+// cluster is two nodes of Parley on the same Redis, with four senders and two readers in one room: a graphql-ws
 // reader at the first node and an SSE reader at the second, and one of roomEvents at each.
 type cluster struct {
 	redis   *redistest.Server
@@ -22,11 +22,18 @@ type cluster struct {
 
 func startCluster(t *testing.T, settings map[string]string) *cluster {
 	t.Helper()
-	c := &cluster{redis: redistest.Start(t, "--appendonly", "yes", "--appendfsync", "everysec")}
-	shared := map[string]string{"PARLEY_REDIS_URL": c.redis.URL, "PARLEY_DATA": t.TempDir()}
-	maps.Copy(shared, settings)
-	c.a, c.b = parleytest.Start(t, shared), parleytest.Start(t, shared)
+	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "everysec")
+	c := startNodes(t, server.URL, settings)
+	c.redis = server
 	return c
+}
+
+// startNodes starts the two nodes on whatever Redis a URL names.
+func startNodes(t *testing.T, url string, settings map[string]string) *cluster {
+	t.Helper()
+	shared := map[string]string{"PARLEY_REDIS_URL": url, "PARLEY_DATA": t.TempDir()}
+	maps.Copy(shared, settings)
+	return &cluster{a: parleytest.Start(t, shared), b: parleytest.Start(t, shared)}
 }
 
 // populate makes the room, the senders (two at each node) and the readers.
@@ -187,6 +194,12 @@ func TestRedisLosesItsTail(t *testing.T) {
 		parleytest.Eventually(t, name+" has seen what will be lost", func() bool { return r.count() == 150 })
 	}
 	c.redis.RestoreSnapshot(snapshot)
+	c.checkReset(t, 150)
+}
+
+// checkReset checks that each reader, having seen so many messages, is reset once and then live again.
+func (c *cluster) checkReset(t *testing.T, seen int) {
+	t.Helper()
 	for name, r := range c.readers {
 		parleytest.Eventually(t, name+" is reset", func() bool {
 			r.mu.Lock()
@@ -194,16 +207,17 @@ func TestRedisLosesItsTail(t *testing.T) {
 			return r.resets > 0
 		})
 	}
+	l := &ledger{acked: map[string]string{}}
 	for i := range 50 {
-		lost.send(t.Context(), c.senders[i%4], c.room, fmt.Sprintf("after %d", i))
+		l.send(t.Context(), c.senders[i%4], c.room, fmt.Sprintf("after %d", i))
 	}
 	for name, r := range c.readers {
-		parleytest.Eventually(t, name+" is live again", func() bool { return r.count() >= 200 })
+		parleytest.Eventually(t, name+" is live again", func() bool { return r.count() >= seen+50 })
 		r.mu.Lock()
 		if r.resets != 1 {
 			t.Errorf("%s was reset %d times", name, r.resets)
 		}
-		if got, want := fmt.Sprint(r.seen[150:]), fmt.Sprint(afterwards()); got != want {
+		if got, want := fmt.Sprint(r.seen[seen:]), fmt.Sprint(afterwards()); got != want {
 			t.Errorf("%s saw %s after the reset", name, got)
 		}
 		r.mu.Unlock()

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -16,6 +17,9 @@ type ledger struct {
 	acked map[string]string // content → message id
 	// refused counts the answers UNAVAILABLE that were then sent again.
 	refused int
+	// pause is the longest time between an acknowledgement and the next, of all senders together.
+	pause time.Duration
+	last  time.Time
 }
 
 // sendAll sends n messages from several senders, sending again, under the same key, whatever isn't
@@ -56,6 +60,10 @@ func (l *ledger) send(ctx context.Context, c *parleytest.Client, room, content s
 		cancel()
 		if err == nil && len(result.Errors) == 0 {
 			l.mu.Lock()
+			if !l.last.IsZero() {
+				l.pause = max(l.pause, time.Since(l.last))
+			}
+			l.last = time.Now()
 			l.acked[content] = result.Text("sendMessage", "message", "id")
 			l.mu.Unlock()
 			return true
@@ -86,6 +94,9 @@ type reader struct {
 	resets  int
 	ends    []string // codes of the errors that ended a stream
 	returns int
+	// pause is the longest time between a message and the next.
+	pause time.Duration
+	last  time.Time
 }
 
 // run follows until ctx is done.
@@ -138,6 +149,10 @@ func (r *reader) take(f parleytest.Frame) {
 		path = append(path, "message")
 	}
 	if content := f.Result.Text(append(path, "content")...); content != "" {
+		if !r.last.IsZero() {
+			r.pause = max(r.pause, time.Since(r.last))
+		}
+		r.last = time.Now()
 		r.seen = append(r.seen, content)
 		r.ids = append(r.ids, f.Result.Text(append(path, "id")...))
 		seq, _ := f.Result.At(append(path, "seq")...).(float64)
@@ -149,6 +164,12 @@ func (r *reader) count() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.seen)
+}
+
+func (r *reader) saw(content string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Contains(r.seen, content)
 }
 
 // start runs the reader until the test ends, and waits until it has its first position.
@@ -192,7 +213,8 @@ func (r *reader) checkComplete(t *testing.T, name string, l *ledger) {
 		}
 	}
 	if lost > 0 || twice > 0 || len(r.seen) != len(l.acked) {
-		t.Errorf("%s: %d acknowledged, %d seen, %d lost, %d more than once", name, len(l.acked), len(r.seen), lost, twice)
+		t.Errorf("%s: %d acknowledged, %d seen, %d lost, %d more than once, %d resets, ends %v",
+			name, len(l.acked), len(r.seen), lost, twice, r.resets, r.ends)
 	}
 	for i := 1; i < len(r.seqs); i++ {
 		if r.seqs[i] != r.seqs[i-1]+1 {

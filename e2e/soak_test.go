@@ -220,9 +220,9 @@ func (s *soak) sendRubbish(c *parleytest.Client) {
 
 // pause has Redis stand still, sometimes for longer than the cutoff.
 func (s *soak) pause() {
-	s.redis.Pause()
+	s.redis.Freeze()
 	time.Sleep(rand.N(cutoff + 2*time.Second)) // the fault itself, which must end before the test does
-	s.redis.Continue()
+	s.redis.Thaw()
 	s.pauses.Add(1)
 }
 

@@ -144,8 +144,8 @@ func TestTroublePaused(t *testing.T) {
 	c.populate(t)
 	l := c.sendDuring(t, parleytest.Scale(300, 3000), func() {
 		parleytest.Eventually(t, "some were seen", func() bool { return c.readers["ws at A, messageAdded"].count() > 50 })
-		c.redis.Pause()
-		defer c.redis.Continue()
+		c.redis.Freeze()
+		defer c.redis.Thaw()
 		for name, n := range map[string]*parleytest.Node{"A": c.a, "B": c.b} {
 			parleytest.Eventually(t, name+" isn't ready", func() bool { return n.Status("/readyz") == 503 })
 			parleytest.Eventually(t, name+" is cut off", func() bool { return n.Metric(t, "parley_store_silence_seconds") > cutoff.Seconds() })

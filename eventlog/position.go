@@ -48,3 +48,18 @@ func (is Intervals) Open() (from uint64, ok bool) {
 
 // Everything is the right to read all of a log.
 func Everything() Intervals { return Intervals{{From: 0}} }
+
+// Until returns what of the intervals lies up to and including offset.
+func (is Intervals) Until(offset uint64) Intervals {
+	var until Intervals
+	for _, i := range is {
+		if i.From > offset {
+			break
+		}
+		if i.To == 0 || i.To > offset+1 {
+			i.To = offset + 1
+		}
+		until = append(until, i)
+	}
+	return until
+}

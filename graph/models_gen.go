@@ -129,8 +129,8 @@ type MessageConnection struct {
 	Edges []MessageEdge `json:"edges"`
 	// Where the page stands.
 	PageInfo PageInfo `json:"pageInfo"`
-	// The log position this page was read at, in the same atomic read. After merging pages, resume
-	// from the newest page's cursor.
+	// The log position this page was read at, in the same atomic read; in a subscription's event, the
+	// event's. After merging pages, resume from the newest page's cursor.
 	Cursor eventlog.Cursor `json:"cursor"`
 }
 

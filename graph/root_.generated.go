@@ -1708,7 +1708,10 @@ type Room implements Node {
   archivedAt: Time
   "How many members there are now."
   memberCount: Int!
-  "The messages you may read, ascending. Without first and last: the last 50. At most 100."
+  """
+  The messages you may read, ascending; in a subscription's event, up to the event. Without first and
+  last: the last 50. At most 100.
+  """
   messages(
     "This many after ` + "`" + `after` + "`" + `, or from the beginning."
     first: Int
@@ -1799,8 +1802,8 @@ type MessageConnection {
   "Where the page stands."
   pageInfo: PageInfo!
   """
-  The log position this page was read at, in the same atomic read. After merging pages, resume
-  from the newest page's cursor.
+  The log position this page was read at, in the same atomic read; in a subscription's event, the
+  event's. After merging pages, resume from the newest page's cursor.
   """
   cursor: Cursor!
 }

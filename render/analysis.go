@@ -6,8 +6,12 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// viewerDirective marks the fields that depend on who asks (schema.graphqls).
-const viewerDirective = "viewer"
+// viewerDirective marks the fields that depend on who asks, or, byHistory, on what they may read
+// (schema.graphqls).
+const (
+	viewerDirective = "viewer"
+	byHistory       = "HISTORY"
+)
 
 // openOnly are the arguments of the root field that matter when a subscription is opened, and not
 // to any event of it.
@@ -21,9 +25,9 @@ type analysis struct {
 
 	// defers: incremental delivery is asked for.
 	defers bool
-	// personal: a field is selected that depends on who asks; or, on an interface, one that does
-	// in a type that implements it.
-	personal bool
+	// personal: a field is selected that depends on who asks; history: one that depends on what
+	// they may read. On an interface that is also one which does in a type that implements it.
+	personal, history bool
 	// opening are variables given to open-only arguments, used those with any other use.
 	opening, used map[string]bool
 }
@@ -76,7 +80,12 @@ func (a *analysis) directives(list ast.DirectiveList) {
 }
 
 func (a *analysis) field(f *ast.Field) {
-	a.personal = a.personal || marked(f.Definition) || a.markedInImplementor(f)
+	a.mark(f.Definition)
+	if f.ObjectDefinition != nil && f.ObjectDefinition.IsAbstractType() {
+		for _, t := range a.schema.GetPossibleTypes(f.ObjectDefinition) {
+			a.mark(t.Fields.ForName(f.Name))
+		}
+	}
 	root := f.ObjectDefinition != nil && f.ObjectDefinition.Name == a.schema.Subscription.Name
 	for _, arg := range f.Arguments {
 		if root && arg.Value.Kind == ast.Variable && slices.Contains(openOnly, arg.Name) {
@@ -97,15 +106,18 @@ func (a *analysis) use(v *ast.Value) {
 	}
 }
 
-func marked(def *ast.FieldDefinition) bool {
-	return def != nil && def.Directives.ForName(viewerDirective) != nil
-}
-
-func (a *analysis) markedInImplementor(f *ast.Field) bool {
-	if f.ObjectDefinition == nil || !f.ObjectDefinition.IsAbstractType() {
-		return false
+// mark takes what the schema says of a field.
+func (a *analysis) mark(def *ast.FieldDefinition) {
+	if def == nil {
+		return
 	}
-	return slices.ContainsFunc(a.schema.GetPossibleTypes(f.ObjectDefinition), func(t *ast.Definition) bool {
-		return marked(t.Fields.ForName(f.Name))
-	})
+	directive := def.Directives.ForName(viewerDirective)
+	if directive == nil {
+		return
+	}
+	if by := directive.Arguments.ForName("by"); by != nil && by.Value.Raw == byHistory {
+		a.history = true
+	} else {
+		a.personal = true
+	}
 }

@@ -27,7 +27,7 @@ func TestOpenLeavesWhatTheResolverSays(t *testing.T) {
 		query:     `subscription($after: Cursor) { messageAdded(roomId: "r_1", after: $after) { id room { name } } }`,
 		variables: map[string]any{"after": after.String()},
 	})
-	if opened.Spec.Topic != "r_1" || opened.Spec.Start != after || opened.Spec.Principal != "ada" || opened.Spec.Audience != "" {
+	if opened.Spec.Topic != "r_1" || opened.Spec.Start != after || opened.Spec.Principal != "ada" || opened.Audience != "" {
 		t.Errorf("got %+v", opened.Spec)
 	}
 }
@@ -161,7 +161,7 @@ func TestGroups(t *testing.T) {
 			}
 			for i, a := range kept {
 				for _, b := range kept[:i] {
-					if shared := a.Renderer == b.Renderer; shared != (a.Group == b.Group && a.Spec.Audience == "") {
+					if shared := a.Renderer == b.Renderer; shared != (a.Group == b.Group && a.Audience == "") {
 						t.Errorf("renderers shared: %v, but groups %q and %q", shared, a.Group, b.Group)
 					}
 				}
@@ -193,23 +193,23 @@ func TestAudience(t *testing.T) {
 			if test.personal {
 				want = "user:ada"
 			}
-			if opened.Spec.Audience != want {
-				t.Errorf("the audience is %q", opened.Spec.Audience)
+			if opened.Audience != want {
+				t.Errorf("the audience is %q", opened.Audience)
 			}
 		})
 	}
 	t.Run("marked in one implementor, selected on the interface", func(t *testing.T) {
 		r := newRig(t, "  \"Who left.\"\n  actor: User", "  \"Who left.\"\n  actor: User @viewer")
 		opened := r.mustOpen(request{viewer: "ada", query: `subscription { roomEvents(roomId: "r_1") { actor { id } } }`})
-		if opened.Spec.Audience != "user:ada" {
-			t.Errorf("the audience is %q", opened.Spec.Audience)
+		if opened.Audience != "user:ada" {
+			t.Errorf("the audience is %q", opened.Audience)
 		}
 	})
 	t.Run("marked in the interface", func(t *testing.T) {
 		r := newRig(t, "  \"Who did it; null for the server.\"\n  actor: User", "  \"Who did it; null for the server.\"\n  actor: User @viewer")
 		opened := r.mustOpen(request{viewer: "ada", query: `subscription { roomEvents(roomId: "r_1") { actor { id } } }`})
-		if opened.Spec.Audience != "user:ada" {
-			t.Errorf("the audience is %q", opened.Spec.Audience)
+		if opened.Audience != "user:ada" {
+			t.Errorf("the audience is %q", opened.Audience)
 		}
 	})
 }

@@ -44,10 +44,11 @@ func NewOpener(schema *ast.Schema, registerer prometheus.Registerer) *Opener {
 // by the hub: delivery.Subscription without the connection's part.
 type Opened struct {
 	Spec delivery.Spec
-	// Group is the key of those who may share the rendering.
-	Group string
-	// Renderer renders for the group, Personal for this subscription's viewer alone.
-	Renderer delivery.Renderer
+	// Sharing is with whom the renderings are shared by the access of Spec, Share with whom by
+	// another; nil: always with the same.
+	delivery.Sharing
+	Share func(delivery.Access) delivery.Sharing
+	// Personal renders for this subscription's viewer alone.
 	Personal delivery.Renderer
 }
 
@@ -83,18 +84,42 @@ func (o *Opener) Open(ctx context.Context, exec graphql.GraphExecutor, op *graph
 
 // opened finds out with whom the renderings of an authorized subscription are shared.
 func (o *Opener) opened(exec graphql.GraphExecutor, op *graphql.OperationContext, root graphql.CollectedField, traits *analysis, spec *Spec) (*Opened, error) {
-	if traits.personal {
-		spec.Audience = "user:" + spec.Principal
-	}
 	variables := traits.variables(op.Variables)
-	key, err := groupKey(op, variables, &spec.Spec)
+	kin, err := kinKey(op, variables, &spec.Spec)
 	if err != nil {
 		return nil, err
 	}
-	shared := o.operations.get(key, func() *operation { return newOperation(exec, op, root, variables, o.unshared) })
-	opened := &Opened{Spec: spec.Spec, Group: key, Renderer: shared, Personal: &personal{operation: shared, as: spec.As}}
-	if traits.personal {
+	// A state has no place in the log, which is up to where an audience may read.
+	byHistory := traits.history && !traits.personal && spec.State == nil && spec.Audience.Enter != nil
+	audience := delivery.Audience{}
+	switch {
+	case byHistory:
+		audience = spec.Audience
+	case traits.history || traits.personal:
+		audience.Name = "user:" + spec.Principal
+	}
+	group := groupKey(kin, audience.Name)
+	shared := o.operations.get(group, func() *operation {
+		return newOperation(exec, op, root, variables, audience, o.unshared)
+	})
+	opened := &Opened{
+		Spec: spec.Spec, Personal: &personal{operation: shared, as: spec.As},
+		Sharing: delivery.Sharing{Group: group, Audience: audience.Name, Renderer: shared},
+	}
+	switch {
+	case byHistory:
+		opened.Share = func(access delivery.Access) delivery.Sharing { return o.share(kin, shared, access.Audience) }
+	case audience.Name != "":
 		opened.Renderer = opened.Personal
 	}
 	return opened, nil
+}
+
+// share is with whom the renderings are shared that one of the operation's kin makes for an audience.
+func (o *Opener) share(kin string, like *operation, audience delivery.Audience) delivery.Sharing {
+	group := groupKey(kin, audience.Name)
+	return delivery.Sharing{
+		Group: group, Audience: audience.Name,
+		Renderer: o.operations.get(group, func() *operation { return like.forAudience(audience) }),
+	}
 }

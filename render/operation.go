@@ -20,6 +20,9 @@ type operation struct {
 	exec graphql.GraphExecutor
 	// context is the group's own: it has nobody's context, headers or extensions.
 	context *graphql.OperationContext
+	// enter puts what the group's audience may read into a rendering's context; nil where that
+	// doesn't matter.
+	enter func(context.Context) context.Context
 	// root is the root field, nothing the data without a value for it.
 	root     graphql.CollectedField
 	nothing  string
@@ -28,9 +31,9 @@ type operation struct {
 
 // newOperation makes a group's operation of one that has just been opened. Variables are coerced
 // already, so that rendering finds exactly what opening did.
-func newOperation(exec graphql.GraphExecutor, op *graphql.OperationContext, root graphql.CollectedField, variables map[string]any, unshared prometheus.Counter) *operation {
+func newOperation(exec graphql.GraphExecutor, op *graphql.OperationContext, root graphql.CollectedField, variables map[string]any, audience delivery.Audience, unshared prometheus.Counter) *operation {
 	return &operation{
-		exec: exec, root: root, nothing: `{"` + root.Alias + `":null}`, unshared: unshared,
+		exec: exec, enter: audience.Enter, root: root, nothing: `{"` + root.Alias + `":null}`, unshared: unshared,
 		context: &graphql.OperationContext{
 			RawQuery: op.RawQuery, OperationName: op.OperationName, Variables: variables,
 			Doc: op.Doc, Operation: op.Operation, DisableIntrospection: op.DisableIntrospection, RecoverFunc: op.RecoverFunc,
@@ -39,19 +42,33 @@ func newOperation(exec graphql.GraphExecutor, op *graphql.OperationContext, root
 	}
 }
 
+// forAudience is the operation of the same document for another audience.
+func (o *operation) forAudience(audience delivery.Audience) *operation {
+	other := *o
+	other.enter = audience.Enter
+	return &other
+}
+
 // personal renders for one viewer alone (delivery.Renderer).
 type personal struct {
 	*operation
 	as func(context.Context) context.Context
 }
 
-// Render implements delivery.Renderer. A viewer that is asked for is delivery.ErrNotShareable.
+// Render implements delivery.Renderer. A viewer that is asked for is delivery.ErrNotShareable, an
+// audience that may read something else now delivery.ErrAudienceMoved.
 func (o *operation) Render(ctx context.Context, source delivery.Source) ([]byte, error) {
+	if o.enter != nil {
+		ctx = o.enter(ctx)
+	}
 	state := &rendering{source: source, shared: true}
 	payload, err := o.render(ctx, state)
-	if state.asked.Load() {
+	switch {
+	case state.asked.Load():
 		o.unshared.Inc()
 		return nil, delivery.ErrNotShareable
+	case state.moved.Load():
+		return nil, delivery.ErrAudienceMoved
 	}
 	return payload, err
 }

@@ -248,7 +248,7 @@ func TestForgottenViewerDirective(t *testing.T) {
 	r := newRig(t, "replyTo: Message @viewer(by: HISTORY)", "replyTo: Message")
 	query := `subscription { messageAdded(roomId: "r_1") { content replyTo { content } } }`
 	ada, bob := r.mustOpen(request{viewer: "ada", query: query}), r.mustOpen(request{viewer: "bob", query: query})
-	if ada.Group != bob.Group || ada.Renderer != bob.Renderer || ada.Spec.Audience != "" {
+	if ada.Group != bob.Group || ada.Renderer != bob.Renderer || ada.Audience != "" {
 		t.Fatal("the analysis knew after all")
 	}
 	for i := range 3 {

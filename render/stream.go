@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"parley/delivery"
+	"parley/eventlog"
 )
 
 // Spec is what opening a subscription leaves: what to follow, and how renderings are made for the
@@ -53,6 +54,24 @@ func Stream[T any](
 // been judged by its place in the log; everywhere else it is for resolvers to judge.
 func Rendering(ctx context.Context) bool { return renderingOf(ctx) != nil }
 
+// At returns the place in its log of the event that is rendered, and false outside of an event's
+// rendering, and for one of state.
+func At(ctx context.Context) (eventlog.Cursor, bool) {
+	r := renderingOf(ctx)
+	if r == nil || r.source.Cursor.Kind == 0 {
+		return eventlog.Cursor{}, false
+	}
+	return r.source.Cursor, true
+}
+
+// AudienceMoved is a resolver's word that the audience of a shared rendering may read something else
+// by now: the rendering is thrown away, and those it was for are judged anew.
+func AudienceMoved(ctx context.Context) {
+	if r := renderingOf(ctx); r != nil {
+		r.moved.Store(true)
+	}
+}
+
 // RefuseViewer reports whether the context is of a shared rendering, in which nobody asks. The
 // rendering is thrown away then, and made per viewer: a field that depends on the viewer lacks its
 // @viewer in the schema. Whoever looks for the viewer in a context asks here first.
@@ -74,6 +93,7 @@ type rendering struct {
 	// shared: the rendering is for more than one viewer, so there is none to ask for.
 	shared bool
 	asked  atomic.Bool
+	moved  atomic.Bool
 }
 
 type contextKey int

@@ -25,6 +25,7 @@ var sentinels = []struct {
 	message string
 }{
 	{delivery.ErrAccessRevoked, chat.Forbidden, "you are no longer a member of this room"},
+	{delivery.ErrTooManyAudiences, chat.LimitExceeded, "too many follow this room who may read different parts of it, or ask about themselves: ask without the fields marked @viewer"},
 	{delivery.ErrClosed, chat.Unavailable, "the server is going away; connect again"},
 	{eventlog.ErrBadCursor, chat.BadInput, "not a valid cursor"},
 	{eventlog.ErrNoLog, chat.NotFound, "no such room"},

@@ -85,10 +85,13 @@ func (r *Resolver) followTail(ctx context.Context, roomID string) (render.Spec, 
 	return render.Spec{
 		As: asViewer(ctx),
 		Spec: delivery.Spec{
-			Topic: access.Room.ID, Start: access.Room.Cursor(), Principal: v.ID, Readable: access.Readable,
-			Authorize: func(ctx context.Context) (eventlog.Intervals, error) {
+			Topic: access.Room.ID, Start: access.Room.Cursor(), Principal: v.ID, Access: reads(access),
+			Authorize: func(ctx context.Context) (delivery.Access, error) {
 				access, err := r.readable(ctx, v.ID, roomID)
-				return access.Readable, err
+				if err != nil {
+					return delivery.Access{}, err
+				}
+				return reads(access), nil
 			},
 		},
 	}, nil

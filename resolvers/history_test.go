@@ -21,6 +21,7 @@ type history struct {
 	room    string
 	cursors []string
 	ids     []string
+	lonely  *world // where nobody shares
 }
 
 // randomHistory makes a room of ada's, who stays its owner, and lets the others come, go, write and
@@ -105,12 +106,34 @@ func (h *history) add(actor, user string) {
 	}
 }
 
+// turn changes what newcomers may read.
+func (h *history) turn() {
+	h.Helper()
+	setting := chat.HistoryAll
+	if h.access("ada").Room.History == setting {
+		setting = chat.HistorySinceJoined
+	}
+	change := chat.UpdateRoom{RoomID: h.room, History: chat.Optional[chat.RoomHistory]{Set: true, Value: &setting}}
+	if _, err := h.resolver.Chat.UpdateRoom(h.Context(), chat.User{ID: "ada"}, change); err != nil {
+		h.Fatal(err)
+	}
+}
+
+// access is what somebody may see of the room; nothing for a stranger.
+func (h *history) access(user string) chat.Access {
+	h.Helper()
+	access, err := h.resolver.Chat.Access(h.Context(), user, h.room)
+	if err != nil && chat.CodeOf(err) != chat.NotFound {
+		h.Fatal(err)
+	}
+	return access
+}
+
 // readers are those who may follow the room now.
 func (h *history) readers() (readers []string) {
 	h.Helper()
 	for _, user := range everybody {
-		access, err := h.resolver.Chat.Access(h.Context(), user, h.room)
-		if err == nil && access.MustRead() == nil {
+		if h.access(user).Member != nil {
 			readers = append(readers, user)
 		}
 	}

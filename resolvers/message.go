@@ -22,11 +22,7 @@ func (q query) Message(ctx context.Context, id string) (*chat.Message, error) {
 }
 
 func (r room) Messages(ctx context.Context, obj *chat.Room, first *int, after *eventlog.Cursor, last *int, before *eventlog.Cursor) (*graph.MessageConnection, error) {
-	v, err := viewer(ctx)
-	if err != nil {
-		return nil, err
-	}
-	page, err := r.Chat.Messages(ctx, v.ID, obj.ID, chat.PageArgs{First: first, After: after, Last: last, Before: before})
+	page, err := r.messages(ctx, obj.ID, chat.PageArgs{First: first, After: after, Last: last, Before: before})
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +34,11 @@ func (r room) Messages(ctx context.Context, obj *chat.Room, first *int, after *e
 	if n := len(edges); n > 0 {
 		info.StartCursor, info.EndCursor = &edges[0].Cursor, &edges[n-1].Cursor
 	}
-	return &graph.MessageConnection{Edges: edges, PageInfo: info, Cursor: page.Room.Cursor()}, nil
+	cursor, ok := render.At(ctx)
+	if !ok {
+		cursor = page.Room.Cursor()
+	}
+	return &graph.MessageConnection{Edges: edges, PageInfo: info, Cursor: cursor}, nil
 }
 
 func messageEdge(m chat.Message) graph.MessageEdge {
@@ -53,15 +53,7 @@ func (r message) ReplyTo(ctx context.Context, obj *chat.Message) (*chat.Message,
 	if obj.ReplyToSeq == 0 {
 		return nil, nil
 	}
-	v, err := viewer(ctx)
-	if err != nil {
-		return nil, err
-	}
-	access, err := r.Chat.Access(ctx, v.ID, obj.RoomID)
-	if err != nil {
-		return orAbsent[chat.Message](nil, err)
-	}
-	return r.Chat.Reply(ctx, obj.RoomID, obj.ReplyToSeq, access.Readable)
+	return r.reply(ctx, obj.RoomID, obj.ReplyToSeq)
 }
 
 func (m mutation) SendMessage(ctx context.Context, input graph.SendMessageInput) (*graph.SendMessagePayload, error) {

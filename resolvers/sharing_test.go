@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"parley/chat"
 	"parley/delivery"
 	"parley/render"
 )
@@ -26,22 +27,32 @@ func scaled(reduced, full int) int {
 
 // tally is what a run of the property has seen.
 type tally struct {
-	shared, personal int // documents
-	renderings       int // compared
-	differing        int // events that look different to different viewers
-	refused          int // shared renderings that turned out to depend on the viewer
+	everyone, history, personal int // documents, by whom their renderings are shared with
+	together, apart             int // pairs of readers of a document that reaches the history
+	renderings                  int // compared
+	differing                   int // events that look different to different viewers
+	moved                       int // shared renderings whose audience may read something else by now
+	late                        int // renderings for one whose access had ended by then
+	refused                     int // shared renderings that turned out to depend on the viewer
 }
 
 // TestSharedRendering: over random documents, variables, rooms and viewers, what viewers share is,
-// byte by byte, what each of them would get alone; and what depends on the viewer isn't shared.
+// byte by byte, what each of them would get alone, also while memberships and the room's settings
+// change; and what depends on the viewer isn't shared.
 func TestSharedRendering(t *testing.T) {
 	var seen tally
-	for n := range scaled(200, 2000) {
-		seen.check(t, n, func(string) bool { return n%2 == 0 })
+	byHistory := func(field string) bool { return field == "messages" || field == "replyTo" }
+	for n := range scaled(210, 3000) {
+		seen.check(t, n, [...]func(string) bool{
+			func(string) bool { return true }, byHistory, func(string) bool { return false },
+		}[n%3])
 	}
 	t.Logf("%+v", seen)
-	if seen.shared == 0 || seen.personal == 0 || seen.differing == 0 || seen.refused != 0 {
-		t.Errorf("the test has seen too little, or a field without its @viewer: %+v", seen)
+	if seen.refused != 0 {
+		t.Errorf("a field lacks its @viewer: %+v", seen)
+	}
+	if min(seen.everyone, seen.history, seen.personal, seen.together, seen.apart, seen.differing, seen.moved, seen.late) == 0 {
+		t.Errorf("the test has seen too little: %+v", seen)
 	}
 }
 
@@ -100,14 +111,18 @@ func (c *tally) check(t *testing.T, n int, with func(field string) bool, edits .
 	h := rooms[room]
 	h.Rand = random
 	document := (&author{Rand: random, schema: h.schema, room: h.room, cursors: h.cursors, personal: with}).subscription()
-	readers := h.readers()
-	opened := make([]*render.Opened, len(readers))
-	for i, user := range readers {
-		opened[i] = h.mustOpen(document.by(user))
+	var readers []*reader
+	for _, user := range h.readers() {
+		opened := h.mustOpen(document.by(user))
+		readers = append(readers, &reader{user: user, opened: opened, sharing: opened.Sharing, alone: h.alone(document.by(user))})
 	}
-	c.compare(h, document, readers, opened)
+	c.group(h, readers)
+	for _, source := range h.someSources(readers[0].opened.Spec) {
+		c.compare(h, readers, source)
+	}
+	c.changing(h, readers)
 	if t.Failed() {
-		t.Fatalf("document %d, of %v:\n%s\n%v", n, readers, document.query, document.variables)
+		t.Fatalf("document %d:\n%s\n%v", n, document.query, document.variables)
 	}
 }
 
@@ -116,53 +131,154 @@ func (q request) by(user string) request {
 	return q
 }
 
-// compare renders some events for all readers of a document together and for each alone.
-func (c *tally) compare(h *history, document request, readers []string, opened []*render.Opened) {
+// reader is a viewer of a document.
+type reader struct {
+	user    string
+	opened  *render.Opened
+	sharing delivery.Sharing
+	alone   delivery.Renderer
+	// ended is the entry by which the viewer's access has ended since; 0 for none.
+	ended uint64
+}
+
+// group looks at who shares with whom: everybody, nobody, or those who may read the same.
+func (c *tally) group(h *history, readers []*reader) {
 	h.Helper()
-	shareable := opened[0].Spec.Audience == ""
-	if shareable {
-		c.shared++
-	} else {
+	byHistory, personal := readers[0].opened.Share != nil, strings.HasPrefix(readers[0].sharing.Audience, "user:")
+	switch {
+	case byHistory:
+		c.history++
+	case personal:
 		c.personal++
+	default:
+		c.everyone++
 	}
-	groups := map[string]bool{}
-	for _, o := range opened {
-		groups[o.Group] = true
-	}
-	if want := map[bool]int{true: 1, false: len(readers)}[shareable]; len(groups) != want {
-		h.Errorf("%d readers are in %d groups", len(readers), len(groups))
-	}
-	alone := make([]delivery.Renderer, len(readers))
-	for i, user := range readers {
-		alone[i] = h.alone(document.by(user))
-	}
-	for _, source := range h.someSources(opened[0].Spec) {
-		var seen []string
-		for i, user := range readers {
-			alone := payload(h, alone[i], source)
-			together, err := opened[i].Renderer.Render(h.Context(), source)
-			if errors.Is(err, delivery.ErrNotShareable) {
-				c.refused++
-				together, err = opened[i].Personal.Render(h.Context(), source)
+	for i, a := range readers {
+		for _, b := range readers[:i] {
+			same := a.sharing.Group == b.sharing.Group
+			want := !personal && (!byHistory || h.readAlike(a.user, b.user))
+			if same != want || same && a.sharing.Renderer != b.sharing.Renderer {
+				h.Errorf("%s and %s share: %v, with %q and %q", a.user, b.user, same, a.sharing.Audience, b.sharing.Audience)
 			}
-			if got := canonical(h, together); err != nil || got != alone {
-				h.Errorf("for %s: %v\ntogether %s\nalone    %s", user, err, got, alone)
+			switch {
+			case byHistory && same:
+				c.together++
+			case byHistory:
+				c.apart++
 			}
-			c.renderings++
-			seen = append(seen, alone)
-		}
-		if len(slices.Compact(seen)) > 1 {
-			c.differing++
 		}
 	}
 }
 
-// alone opens the document where nobody else has opened it, and returns the renderer of this viewer.
+// readAlike reports whether two viewers have come between the same messages, and never left.
+func (h *history) readAlike(a, b string) bool {
+	h.Helper()
+	all, one := h.access(a), h.access(b)
+	return len(all.Readable) == 1 && len(one.Readable) == 1 &&
+		(all.Room.History == chat.HistoryAll || all.Member.JoinedSeq == one.Member.JoinedSeq)
+}
+
+// compare renders an event for all readers of a document together and for each alone.
+func (c *tally) compare(h *history, readers []*reader, source delivery.Source) {
+	h.Helper()
+	var seen []string
+	for _, r := range readers {
+		if r.ended > 0 && source.Cursor.Position.Offset > r.ended {
+			continue
+		}
+		alone := payload(h, r.alone, source)
+		together, ok := c.render(h, r, source)
+		switch {
+		case !ok:
+		case h.access(r.user).Member == nil:
+			c.late++
+			h.hides(r, source, together)
+		case canonical(h, together) != alone:
+			h.Errorf("for %s (%q)\ntogether %s\nalone    %s", r.user, r.sharing.Audience, canonical(h, together), alone)
+		}
+		c.renderings++
+		seen = append(seen, alone)
+	}
+	if len(slices.Compact(seen)) > 1 {
+		c.differing++
+	}
+}
+
+// render renders an event as the hub does for somebody of a group; false for one who may no longer
+// see it.
+func (c *tally) render(h *history, r *reader, source delivery.Source) ([]byte, bool) {
+	h.Helper()
+	text, err := r.sharing.Renderer.Render(h.Context(), source)
+	if errors.Is(err, delivery.ErrAudienceMoved) {
+		c.moved++
+		access, err := r.opened.Spec.Authorize(h.Context())
+		if err != nil {
+			return nil, false
+		}
+		r.sharing = r.opened.Share(access)
+		return c.render(h, r, source)
+	}
+	if errors.Is(err, delivery.ErrNotShareable) {
+		c.refused++
+		text, err = r.opened.Personal.Render(h.Context(), source)
+	}
+	if err != nil {
+		h.Error(err)
+	}
+	return text, true
+}
+
+// changing compares what happens next, after more has happened.
+func (c *tally) changing(h *history, readers []*reader) {
+	h.Helper()
+	tail := h.access("ada").Room.Tail
+	for range 8 {
+		h.happen()
+	}
+	if h.IntN(3) == 0 {
+		h.turn()
+	}
+	next := h.sources(h.room, tail)
+	for _, source := range slices.Backward(next) {
+		event, ok := source.Payload.(*chat.Event)
+		if !ok || event.Kind != chat.KindMemberLeft && event.Kind != chat.KindMemberRemoved {
+			continue
+		}
+		for _, r := range readers {
+			if r.user == event.Member.User.ID {
+				r.ended = event.Position.Offset
+			}
+		}
+	}
+	for _, source := range next {
+		if event, ok := source.Payload.(*chat.Event); ok && readers[0].opened.Spec.Filter.Has(event.Kind) {
+			c.compare(h, readers, source)
+		}
+	}
+	h.add("ada", "bob")
+}
+
+// hides fails if a rendering shows a message that was sent after its reader's access had ended.
+func (h *history) hides(r *reader, source delivery.Source, text []byte) {
+	h.Helper()
+	for _, later := range h.sources(h.room, source.Cursor.Position) {
+		event, ok := later.Payload.(*chat.Event)
+		if ok && event.Kind == chat.KindMessageSent && event.Position.Offset > r.ended && bytes.Contains(text, []byte(event.Message.ID())) {
+			h.Errorf("%s, whose access ended at %d, is shown %s: %s", r.user, r.ended, event.Message.ID(), text)
+		}
+	}
+}
+
+// alone opens the document where nobody else has opened it, and returns the renderer of this viewer,
+// by whose access everything is judged: there every mark is one of the viewer's.
 func (h *history) alone(q request) delivery.Renderer {
 	h.Helper()
-	lonely := *h.world
-	lonely.opener = render.NewOpener(h.schema, nil)
-	return lonely.mustOpen(q).Personal
+	if h.lonely == nil {
+		lonely := *h.world
+		lonely.assemble(h.resolver, "@viewer(by: HISTORY)", "@viewer", "@viewer(by: HISTORY)", "@viewer")
+		h.lonely = &lonely
+	}
+	return h.lonely.mustOpen(q).Personal
 }
 
 func payload(h *history, r delivery.Renderer, source delivery.Source) string {

@@ -311,8 +311,16 @@ func TestTheRemovedSeeTheirRemoval(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	three := w.sources(opened.Spec.Topic, eventlog.Position{})[4]
-	if got := w.rendered(answers.Renderer, three); got != `{"messageAdded":{"content":"Three","replyTo":null}}` {
-		t.Errorf("got %s", got)
+	for name, test := range map[string]struct {
+		renderer delivery.Renderer
+		want     string
+	}{ // what came before the removal is rendered for all who could read it
+		"together": {answers.Renderer, `{"messageAdded":{"content":"Three","replyTo":{"content":"One"}}}`},
+		"alone":    {answers.Personal, `{"messageAdded":{"content":"Three","replyTo":null}}`},
+	} {
+		if got := w.rendered(test.renderer, three); got != test.want {
+			t.Errorf("%s: got %s", name, got)
+		}
 	}
 }
 
@@ -320,13 +328,13 @@ func TestTheRemovedSeeTheirRemoval(t *testing.T) {
 func TestAuthorizeAnew(t *testing.T) {
 	w := tea(t)
 	spec := w.mustOpen(request{user: "bob", query: `subscription { messageAdded(roomId: "{tea}") { id } }`}).Spec
-	readable, err := spec.Authorize(t.Context())
-	if err != nil || !slices.Equal(readable, spec.Readable) || !readable.Contains(spec.Start.Position.Offset) {
-		t.Errorf("got %v, %v", readable, err)
+	access, err := spec.Authorize(t.Context())
+	if err != nil || !slices.Equal(access.Readable, spec.Readable) || !access.Readable.Contains(spec.Start.Position.Offset) {
+		t.Errorf("got %v, %v", access, err)
 	}
 	w.must("ada", `mutation { removeMember(input: {roomId: "{tea}", userId: "bob"}) { room { id } } }`)
-	if readable, err := spec.Authorize(t.Context()); readable != nil || chat.CodeOf(err) != chat.NotFound {
-		t.Errorf("after the removal: %v, %v", readable, err)
+	if access, err := spec.Authorize(t.Context()); access.Readable != nil || chat.CodeOf(err) != chat.NotFound {
+		t.Errorf("after the removal: %v, %v", access, err)
 	}
 }
 

@@ -35,7 +35,7 @@ func (s *Service) Prepare(ctx context.Context, executor graphql.GraphExecutor, p
 		errs = errorList(CodeBadInput, "@defer is not supported")
 	}
 	if errs != nil {
-		return nil, dispatchErrors(ctx, executor, op, errs[:min(len(errs), maxErrors)])
+		return nil, markSyntax(dispatchErrors(ctx, executor, op, errs[:min(len(errs), maxErrors)]), errs)
 	}
 	return &Call{service: s, executor: executor, op: op}, nil
 }

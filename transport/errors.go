@@ -13,12 +13,13 @@ import (
 // token can't be checked now.
 var ErrTryLater = errors.New("transport: try again later")
 
-// Codes of the schema's enum ErrorCode that transports answer with by themselves.
+// Codes of the schema's enum ErrorCode that transports answer with by themselves, or know a status for.
 const (
 	CodeBadInput        = "BAD_INPUT"
 	CodeForbidden       = "FORBIDDEN"
 	CodeInternal        = "INTERNAL"
 	CodeLimitExceeded   = "LIMIT_EXCEEDED"
+	CodeRateLimited     = "RATE_LIMITED"
 	CodeUnauthenticated = "UNAUTHENTICATED"
 	CodeUnavailable     = "UNAVAILABLE"
 )

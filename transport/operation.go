@@ -204,7 +204,7 @@ func (o *operation) follow(opened *render.Opened) {
 		o.tellStart(&opened.Spec)
 	}
 	subscriber, err := c.service.options.Hub.Subscribe(delivery.Subscription{
-		Spec: opened.Spec, Group: opened.Group, Renderer: opened.Renderer, Personal: opened.Personal,
+		Spec: opened.Spec, Sharing: opened.Sharing, Share: opened.Share, Personal: opened.Personal,
 		Lane: o.lane, Done: o.ended,
 	})
 	if err != nil {

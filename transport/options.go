@@ -46,6 +46,9 @@ type Options struct {
 	// MaxOperations bounds the active operations of one connection. 0 means 100.
 	MaxOperations int
 
+	// Draft2026 has HTTP responses carry the statuses of GraphQL over HTTP's draft of August 2026,
+	// such as 422 and 294, instead of those that graphql-http's audits ask for.
+	Draft2026 bool
 	// BaseContext returns a new context for a connection: it must hold nothing of the request
 	// but what the connection keeps, such as the viewer. nil means context.Background.
 	BaseContext func(*http.Request) context.Context

@@ -12,12 +12,19 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 )
 
+// unreadable is the error of bytes that can't be decoded at all, unlike those that decode to
+// something which isn't a request.
+type unreadable string
+
+// Error returns the text.
+func (e unreadable) Error() string { return string(e) }
+
 // ParseParams decodes a GraphQL request, a JSON object (GraphQL over HTTP §5.1; the payload of
 // graphql-transport-ws's subscribe). Members it doesn't know are ignored. Errors are fit for the
 // client's eyes.
 func ParseParams(body []byte) (*graphql.RawParams, error) {
 	if !utf8.Valid(body) {
-		return nil, errors.New("the request isn't UTF-8")
+		return nil, unreadable("the request isn't UTF-8")
 	}
 	object, err := parseObject(body)
 	if err != nil {
@@ -30,7 +37,7 @@ func ParseParams(body []byte) (*graphql.RawParams, error) {
 func ParseQuery(rawQuery string) (*graphql.RawParams, error) {
 	values, err := url.ParseQuery(rawQuery)
 	if err != nil || !allUTF8(values) {
-		return nil, errors.New("the query string is malformed")
+		return nil, unreadable("the query string is malformed")
 	}
 	object := map[string]json.RawMessage{}
 	for _, name := range []string{"query", "operationName"} {
@@ -111,14 +118,14 @@ func parseObject(text []byte) (object map[string]json.RawMessage, err error) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	if err := decoder.Decode(&object); err != nil {
 		if _, ok := errors.AsType[*json.UnmarshalTypeError](err); !ok {
-			return nil, errors.New("the request isn't valid JSON")
+			return nil, unreadable("the request isn't valid JSON")
 		}
 	}
 	if object == nil {
 		return nil, errors.New("the request must be a JSON object")
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the JSON object")
+		return nil, unreadable("something follows the JSON object")
 	}
 	return object, nil
 }

@@ -1,10 +1,15 @@
 package transport_test
 
 import (
+	"os"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
 
 	"parley/transport"
 )
@@ -17,15 +22,17 @@ func fatal(code int) bool {
 	return slices.Contains([]int{4004, 4005, 4400, 4401, 4406, 4409, 4429, 4500}, code)
 }
 
+var reasons = map[string]transport.Reason{
+	"done": transport.ReasonDone, "gone": transport.ReasonGone, "silent": transport.ReasonSilent, "drain": transport.ReasonDrain,
+	"overload": transport.ReasonOverload, "bad frame": transport.ReasonBadFrame, "not text": transport.ReasonNotText,
+	"not UTF-8": transport.ReasonNotUTF8, "too big": transport.ReasonTooBig, "bad message": transport.ReasonBadMessage,
+	"unacknowledged": transport.ReasonUnacknowledged, "forbidden": transport.ReasonForbidden, "expired": transport.ReasonExpired,
+	"no subprotocol": transport.ReasonNoSubprotocol, "init timeout": transport.ReasonInitTimeout,
+	"duplicate": transport.ReasonDuplicate, "too many inits": transport.ReasonTooManyInits, "internal": transport.ReasonInternal,
+}
+
 func TestReasons(t *testing.T) {
-	for name, reason := range map[string]transport.Reason{
-		"done": transport.ReasonDone, "gone": transport.ReasonGone, "silent": transport.ReasonSilent, "drain": transport.ReasonDrain,
-		"overload": transport.ReasonOverload, "bad frame": transport.ReasonBadFrame, "not text": transport.ReasonNotText,
-		"not UTF-8": transport.ReasonNotUTF8, "too big": transport.ReasonTooBig, "bad message": transport.ReasonBadMessage,
-		"unacknowledged": transport.ReasonUnacknowledged, "forbidden": transport.ReasonForbidden, "expired": transport.ReasonExpired,
-		"no subprotocol": transport.ReasonNoSubprotocol, "init timeout": transport.ReasonInitTimeout,
-		"duplicate": transport.ReasonDuplicate, "too many inits": transport.ReasonTooManyInits, "internal": transport.ReasonInternal,
-	} {
+	for name, reason := range reasons {
 		t.Run(name, func(t *testing.T) {
 			if reason.Retry && fatal(reason.Code) {
 				t.Errorf("clients don't come back after %d", reason.Code)
@@ -37,6 +44,34 @@ func TestReasons(t *testing.T) {
 				t.Errorf("told as %v", told)
 			}
 		})
+	}
+}
+
+// TestReasonsAreDocumented: docs/protocol.md has a row for each code that a WebSocket may be closed
+// with, which says whether to come back.
+func TestReasonsAreDocumented(t *testing.T) {
+	doc, err := os.ReadFile("../docs/protocol.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(doc), "## Close codes")
+	table, _, _ = strings.Cut(table, "\n## ")
+	told := map[int]bool{}
+	for _, row := range regexp.MustCompile(`(?m)^\| (\d+) \|.*\| (yes|no)\b[^|]*\|$`).FindAllStringSubmatch(table, -1) {
+		code, err := strconv.Atoi(row[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		told[code] = row[2] == "yes"
+	}
+	codes := map[int]bool{}
+	for _, reason := range reasons {
+		if reason.Code != transport.ReasonDone.Code && reason.Code != transport.ReasonGone.Code { // never sent
+			codes[reason.Code] = reason.Retry
+		}
+	}
+	if diff := cmp.Diff(codes, told); diff != "" {
+		t.Errorf("the table differs (- code, + document):\n%s", diff)
 	}
 }
 

@@ -27,17 +27,17 @@ func (s *Service) ReadParams(w http.ResponseWriter, r *http.Request) (*graphql.R
 				Message: fmt.Sprintf("the query string is longer than %d bytes, use POST", s.options.MaxBody)}
 		}
 		params, err := ParseQuery(r.URL.RawQuery)
-		return params, badRequest(err)
+		return params, s.badRequest(err)
 	}
 	return nil, &Refusal{Status: http.StatusMethodNotAllowed, Code: CodeBadInput, Allow: "GET, POST",
 		Message: "GraphQL is served by GET and POST"}
 }
 
-func badRequest(err error) *Refusal {
+func (s *Service) badRequest(err error) *Refusal {
 	if err == nil {
 		return nil
 	}
-	return &Refusal{Status: http.StatusBadRequest, Code: CodeBadInput, Message: err.Error()}
+	return &Refusal{Status: s.malformedStatus(err), Code: CodeBadInput, Message: err.Error()}
 }
 
 // readBody insists on application/json, which a foreign page can't send without a preflight.
@@ -61,10 +61,10 @@ func (s *Service) readBody(w http.ResponseWriter, r *http.Request) (*graphql.Raw
 		return nil, &Refusal{Status: http.StatusRequestTimeout, Code: CodeBadInput, Message: "the body came too slowly"}
 	}
 	if err != nil {
-		return nil, badRequest(errors.New("the body couldn't be read"))
+		return nil, s.badRequest(unreadable("the body couldn't be read"))
 	}
 	op, err := ParseParams(body)
-	return op, badRequest(err)
+	return op, s.badRequest(err)
 }
 
 func unsupported(message string) *Refusal {
@@ -97,25 +97,21 @@ func (c *Call) MayGet() *Refusal {
 
 // Respond answers an HTTP request with one JSON document: the errors of an operation that isn't
 // executed, if there are any, else the response of a query or mutation.
-func Respond(w http.ResponseWriter, r *http.Request, call *Call, errs gqlerror.List) {
+func (s *Service) Respond(w http.ResponseWriter, r *http.Request, call *Call, errs gqlerror.List) {
 	media, ok := ParseAccept(r.Header).JSON()
 	if !ok {
 		NotAcceptable().Write(w)
 		return
 	}
-	status, body := http.StatusOK, []byte(nil)
-	if errs != nil {
-		body = marshal(requestErrors{errs})
-		if media == mediaResponse {
-			status = http.StatusBadRequest
-		}
-	} else {
-		body = EncodeResponse(call.Run(r.Context()))
+	response := &graphql.Response{Errors: errs}
+	if errs == nil {
+		response = call.Run(r.Context())
 	}
+	status, media := s.responseStatus(response, media)
 	w.Header().Set("Content-Type", media+charsetUTF8)
 	w.Header().Add("Vary", "Accept")
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // fails only when the caller has gone
+	_, _ = w.Write(EncodeResponse(response)) // fails only when the caller has gone
 }
 
 // NotAcceptable refuses to answer in any form that the client would take.

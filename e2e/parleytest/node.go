@@ -78,7 +78,7 @@ func Start(t testing.TB, settings map[string]string) *Node {
 	if n.data == "" {
 		n.data = t.TempDir()
 	}
-	main, admin := freeAddr(t), freeAddr(t)
+	main, admin := FreeAddr(t), FreeAddr(t)
 	n.URL, n.Admin = "http://"+main, "http://"+admin
 	n.env = append(os.Environ(), "PARLEY_ADDR="+main, "PARLEY_ADMIN_ADDR="+admin, "PARLEY_DATA="+n.data, "GORACE=halt_on_error=0")
 	for name, value := range settings {
@@ -207,7 +207,8 @@ func (o *Output) Tail(n int) []byte {
 	return all[max(0, len(all)-n):]
 }
 
-func freeAddr(t testing.TB) string {
+// FreeAddr is an address of this machine that nobody listens on.
+func FreeAddr(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -96,7 +96,7 @@ func FuzzInfo(f *testing.F) {
 	f.Add("redis_version:\n:\nx")
 	f.Fuzz(func(t *testing.T, text string) {
 		info := parseInfo(text)
-		if err := checkServer(info); err == nil && info["maxmemory_policy"] != "noeviction" {
+		if err := checkServer(info, single); err == nil && info["maxmemory_policy"] != "noeviction" {
 			t.Errorf("%q was accepted", text)
 		}
 	})

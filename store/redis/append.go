@@ -65,6 +65,11 @@ func (s *Store) Append(ctx context.Context, a chat.Append) (chat.Appended, error
 	if err != nil {
 		return chat.Appended{}, forChat(err)
 	}
+	if got.word() == "repeat" {
+		if err := s.confirm(ctx, a.RoomID); err != nil {
+			return chat.Appended{}, forChat(err)
+		}
+	}
 	done, err := decodeAppended(a.RoomID, got)
 	if err == nil && (a.Kind == chat.KindMemberLeft || a.Kind == chat.KindMemberRemoved) {
 		s.forget(ctx, done.Event.Member)

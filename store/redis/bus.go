@@ -18,24 +18,33 @@ const (
 	silence = 2 * time.Second
 	// A connection that failed is opened again after a pause that grows from the first to the last.
 	firstPause = 50 * time.Millisecond
-	lastPause  = 2 * time.Second
+	lastPause  = time.Second
 	// commandSize is how many channels one command names.
 	commandSize = 500
 )
 
-// bus reads pub/sub over one connection for the whole node. What is wished for (which channels, by
-// how many) and what the server was told are kept apart: one goroutine turns the difference into
-// commands, so that however subscribing and unsubscribing cross, the last wish wins.
+// bus reads pub/sub over one connection. What is wished for (which channels, by how many) and what
+// the server was told are kept apart: one goroutine turns the difference into commands, so that
+// however subscribing and unsubscribing cross, the last wish wins. There is a connection only while
+// there are wishes.
+//
+// Channels of a cluster are sharded: those of a bucket lie with its keys, and move with them. So there
+// is one bus a bucket, whereas one server has one for all.
 type bus struct {
-	client     *goredis.Client
+	client     *servers
+	bucket     *bucket // nil for all
 	receive    func(payload string)
-	again      func(channel string)
+	again      func(*bucket)
 	reconnects prometheus.Counter
 
 	mu       sync.Mutex
 	channels map[string]*busChannel
 	changed  []*busChannel
-	wake     chan struct{} // holds one: there is something in changed
+	// lost counts the channels that were live on an earlier connection and aren't yet on this one.
+	lost int
+
+	wake chan struct{} // holds one: there is something in changed
+	cut  chan struct{} // holds one: the connection is to be opened again
 }
 
 // busChannel is guarded by bus.mu.
@@ -55,14 +64,28 @@ type busChannel struct {
 	listed bool
 }
 
-// newBus returns a bus that hands messages to receive, and tells again of channels that are
-// subscribed again after messages may have been lost. Both are called by the bus's goroutine.
-func newBus(c *goredis.Client, receive, again func(string), reconnects prometheus.Counter) *bus {
-	return &bus{
-		client: c, receive: receive, again: again, reconnects: reconnects,
-		channels: map[string]*busChannel{}, wake: make(chan struct{}, 1),
+// newBuses returns the buses of some servers. They hand messages to receive, and tell again when all
+// channels are subscribed again after messages may have been lost, with the bucket concerned, nil for
+// all. Both are called by the goroutines of a bus.
+func newBuses(v *servers, receive func(string), again func(*bucket), reconnects prometheus.Counter) []*bus {
+	buses := make([]*bus, 1, bucketCount)
+	if v.cluster != nil {
+		buses = buses[:bucketCount]
 	}
+	for i := range buses {
+		buses[i] = &bus{
+			client: v, receive: receive, again: again, reconnects: reconnects, channels: map[string]*busChannel{},
+			wake: make(chan struct{}, 1), cut: make(chan struct{}, 1),
+		}
+		if v.cluster != nil {
+			buses[i].bucket = allBuckets()[i]
+		}
+	}
+	return buses
 }
+
+// busOf returns the bus that reads a bucket's channels.
+func (s *Store) busOf(b *bucket) *bus { return s.buses[b.index%len(s.buses)] }
 
 // acquire subscribes to a channel, for one more user, and returns once the server has confirmed it.
 // After an error there is nothing to release.
@@ -95,22 +118,30 @@ func (b *bus) release(name string) {
 	b.change(c)
 }
 
+// reopen has the connection opened again: it seems to hear nothing.
+func (b *bus) reopen() { poke(b.cut) }
+
+// poke puts a token into a channel that holds one.
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
 // change lists a channel whose wish may differ from what the server was told.
 func (b *bus) change(c *busChannel) {
 	if !c.listed {
 		c.listed = true
 		b.changed = append(b.changed, c)
 	}
-	select {
-	case b.wake <- struct{}{}:
-	default:
-	}
+	poke(b.wake)
 }
 
-// run keeps a connection until ctx ends.
+// run keeps a connection, while there is something to hear, until ctx ends.
 func (b *bus) run(ctx context.Context) {
 	pause := firstPause
-	for ctx.Err() == nil {
+	for b.wanted(ctx) {
 		// Why it ended shows in the store's calls; here it only matters that it did.
 		if worked := b.session(ctx); worked {
 			pause = firstPause
@@ -118,7 +149,11 @@ func (b *bus) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		if b.idle() {
+			continue
+		}
 		b.reconnects.Inc()
+		b.client.reload(ctx)
 		wait := time.NewTimer(pause/2 + rand.N(pause))
 		select {
 		case <-ctx.Done():
@@ -129,10 +164,37 @@ func (b *bus) run(ctx context.Context) {
 	}
 }
 
-// session opens a connection, subscribes to all that is wished for, and reads until it fails. It
-// reports whether anything was read.
+// wanted waits until a channel is wished for; it returns false once ctx has ended.
+func (b *bus) wanted(ctx context.Context) bool {
+	for b.idle() {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-b.wake:
+		}
+	}
+	return ctx.Err() == nil
+}
+
+// idle reports whether nobody wants any channel.
+func (b *bus) idle() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range b.channels {
+		if c.users > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// session opens a connection, subscribes to all that is wished for, and reads until it fails or there is
+// nothing to hear any more. It reports whether anything was read.
 func (b *bus) session(ctx context.Context) (worked bool) {
-	pubsub := b.client.Subscribe(ctx)
+	pubsub, err := b.open(ctx)
+	if err != nil {
+		return false
+	}
 	closing := sync.OnceFunc(func() { _ = pubsub.Close() })
 	defer closing()
 	defer context.AfterFunc(ctx, closing)() // reading doesn't watch the context
@@ -150,16 +212,36 @@ func (b *bus) session(ctx context.Context) (worked bool) {
 	return b.read(ctx, pubsub)
 }
 
+// open returns a connection to the server that publishes the bus's hints now.
+func (b *bus) open(ctx context.Context) (*goredis.PubSub, error) {
+	if b.bucket == nil {
+		return b.client.Subscribe(ctx), nil
+	}
+	home, err := b.client.home(ctx, b.bucket.prefix)
+	if err != nil {
+		return nil, err
+	}
+	return home.SSubscribe(ctx), nil
+}
+
 // forget takes back what an earlier connection was told.
 func (b *bus) forget() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, c := range b.channels {
 		if c.isLive() {
-			c.live, c.lost = make(chan struct{}), true
+			c.live = make(chan struct{})
+			if !c.lost {
+				c.lost = true
+				b.lost++
+			}
 		}
 		c.asked, c.unanswered = false, 0
 		b.change(c)
+	}
+	select {
+	case <-b.cut: // it was about the connection before
+	default:
 	}
 }
 
@@ -172,21 +254,30 @@ func (c *busChannel) isLive() bool {
 	}
 }
 
+// errCut says that a connection was ended from this side.
+var errCut = errors.New("redis: the pub/sub connection is to be opened again")
+
 // write tells the server what has changed, until done.
 func (b *bus) write(ctx context.Context, pubsub *goredis.PubSub, done <-chan struct{}) error {
+	subscribing, unsubscribing := pubsub.Subscribe, pubsub.Unsubscribe
+	if b.bucket != nil {
+		subscribing, unsubscribing = pubsub.SSubscribe, pubsub.SUnsubscribe
+	}
 	for {
 		select {
 		case <-done:
 			return nil
+		case <-b.cut:
+			return errCut
 		case <-b.wake:
 		}
 		for more := true; more; {
 			var subscribe, unsubscribe []string
 			subscribe, unsubscribe, more = b.next()
-			if err := tell(ctx, pubsub.Subscribe, subscribe); err != nil {
+			if err := tell(ctx, subscribing, subscribe); err != nil {
 				return err
 			}
-			if err := tell(ctx, pubsub.Unsubscribe, unsubscribe); err != nil {
+			if err := tell(ctx, unsubscribing, unsubscribe); err != nil {
 				return err
 			}
 		}
@@ -222,6 +313,9 @@ func (b *bus) next() (subscribe, unsubscribe []string, more bool) {
 				c.live = make(chan struct{})
 			}
 		}
+		if !c.asked {
+			b.found(c)
+		}
 		b.drop(c)
 	}
 	b.changed = append([]*busChannel(nil), b.changed[len(part):]...)
@@ -241,6 +335,9 @@ func (b *bus) read(ctx context.Context, pubsub *goredis.PubSub) (worked bool) {
 	pinged := false
 	for {
 		message, err := pubsub.ReceiveTimeout(ctx, silence)
+		if isTimeout(err) && b.idle() {
+			return worked
+		}
 		if isTimeout(err) && !pinged && pubsub.Ping(ctx) == nil {
 			pinged = true
 			continue
@@ -269,21 +366,27 @@ func isTimeout(err error) bool {
 // says that a channel has gone elsewhere: it returns false, and the connection is opened again.
 func (b *bus) answered(name string) bool {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	c := b.channels[name]
 	if c == nil || c.unanswered == 0 {
-		b.mu.Unlock()
 		return false
 	}
 	c.unanswered--
-	again := false
 	if c.asked && c.unanswered == 0 {
 		close(c.live)
-		again, c.lost = c.lost, false
+		b.found(c)
 	}
 	b.drop(c)
-	b.mu.Unlock()
-	if again {
-		b.again(name)
-	}
 	return true
+}
+
+// found takes a channel off the lost ones: it is live again, or nobody wants it any more.
+func (b *bus) found(c *busChannel) {
+	if !c.lost {
+		return
+	}
+	c.lost = false
+	if b.lost--; b.lost == 0 {
+		b.again(b.bucket)
+	}
 }

@@ -67,20 +67,42 @@ func (s *Store) reportCheck(ctx context.Context, began time.Time, err error) {
 	}
 }
 
-// confirm takes note of a check of the buckets read: it confirms all that was stored before it began, or,
-// while some of that is only suspected of being missed, before the check preceding it.
-func (ts *topics) confirm(tails map[*bucket]bucketTail, began time.Time) {
+// confirm takes note of a check of a bucket: it confirms all that was stored before it began; what is only
+// suspected of being missed, the next check will; and nothing while some topics have still to be told.
+func (ts *topics) confirm(b *bucket, began time.Time) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	for b := range tails {
-		watched := ts.buckets[b]
-		if watched == nil {
-			continue
-		}
-		if watched.confirmed = began; len(watched.suspects) > 0 {
-			watched.confirmed = watched.checked
-		}
-		watched.checked = began
+	watched := ts.buckets[b]
+	switch {
+	case watched == nil:
+		return
+	case watched.owed > 0:
+	case len(watched.suspects) > 0:
+		watched.confirmed = watched.checked
+	default:
+		watched.confirmed = began
+	}
+	watched.checked = began
+}
+
+// owed is the number of the finding for which a topic's watchers are to be told to look.
+func (ts *topics) owed(t *topic) uint64 {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	return t.owed
+}
+
+// looked notes that they have been told, unless there has been another finding since.
+func (ts *topics) looked(t *topic, owed uint64) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	ts.settleOwed(t, owed)
+}
+
+func (ts *topics) settleOwed(t *topic, owed uint64) {
+	if owed != 0 && t.owed == owed {
+		t.owed = 0
+		ts.buckets[t.bucket].owed--
 	}
 }
 

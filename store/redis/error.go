@@ -36,6 +36,9 @@ func fault(ctx context.Context, doing string, err error) error {
 // isMistake tells an error of our own making from those a server gives when it can't serve:
 // LOADING, OOM, READONLY, MISCONF, BUSY, NOAUTH and so on.
 func isMistake(message string) bool {
+	if strings.Contains(message, "non local key") { // the script's keys are being moved to another server
+		return false
+	}
 	return strings.HasPrefix(message, "ERR ") || strings.HasPrefix(message, "WRONGTYPE ") ||
 		strings.HasPrefix(message, "CROSSSLOT ")
 }

@@ -153,11 +153,18 @@ func TestLostHints(t *testing.T) {
 		if took := time.Since(start); took > 4*time.Second {
 			t.Errorf("it took %v", took)
 		}
-		if told, looks := f.heard(); len(told) != 0 || looks != 1 {
+		if told, looks := f.heard(); len(told) != 0 || looks < 1 {
 			t.Errorf("%d publications told, %d looks", len(told), looks)
 		}
 	})
 	t.Run("don't make those heard looked for", func(t *testing.T) {
+		eventually(t, "the connection that heard nothing is open again", func() bool {
+			_, err := hearing.Append(t.Context(), sending(room, ada, "can you hear me?"))
+			must(t, err)
+			told, _ := f.heard()
+			return len(told) > 0
+		})
+		before, looked := f.heard()
 		for i := range 3 {
 			if _, err := hearing.Append(t.Context(), sending(room, ada, fmt.Sprint("heard ", i))); err != nil {
 				t.Fatal(err)
@@ -168,10 +175,10 @@ func TestLostHints(t *testing.T) {
 		}
 		eventually(t, "the follower is told to look", func() bool {
 			_, looks := f.heard()
-			return looks == 2
+			return looks > looked
 		})
-		if told, _ := f.heard(); len(told) != 3 {
-			t.Errorf("%d publications told", len(told))
+		if told, looks := f.heard(); len(told) < len(before)+3 || looks > looked+1 {
+			t.Errorf("%d publications told after %d, %d looks after %d", len(told), len(before), looks, looked)
 		}
 	})
 	t.Run("of states too", func(t *testing.T) {

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strconv"
 
-	goredis "github.com/redis/go-redis/v9"
-
 	"parley/chat"
 )
 
@@ -21,8 +19,8 @@ const maxAnnouncements = 5
 func (s *Store) announce(ctx context.Context, user, room string, version uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	err := s.client.ZAddGT(ctx, entityOf(user).own("rooms"), goredis.Z{Score: float64(version), Member: room}).Err()
-	if err != nil {
+	key := entityOf(user).own("rooms")
+	if _, err := s.write(ctx, key, []any{"ZADD", key, "GT", version, room}); err != nil {
 		return fault(ctx, "announce", err)
 	}
 	return nil

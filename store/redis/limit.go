@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"runtime"
 	"sync/atomic"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -29,11 +28,8 @@ type limit struct {
 // reserved are the connections left for vital calls: the tail check, a lease, a look at the server.
 const reserved = 3
 
-// newLimit is for a pool of so many connections; 0 means go-redis's default.
+// newLimit is for a pool of so many connections.
 func newLimit(pool, queue int) *limit {
-	if pool == 0 {
-		pool = 10 * runtime.GOMAXPROCS(0)
-	}
 	if queue == 0 {
 		queue = defaultQueue
 	}

@@ -6,15 +6,17 @@ import (
 	"go.uber.org/goleak"
 
 	"parley/store/redis"
-	"parley/store/redis/redistest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// open opens a store on a server; it is closed when the test ends.
-func open(t testing.TB, server *redistest.Server, o redis.Options) *redis.Store {
+// servers is what a store can be opened on.
+type servers interface{ Address() string }
+
+// open opens a store on a server, a master with Sentinels, or a cluster; it is closed when the test ends.
+func open(t testing.TB, on servers, o redis.Options) *redis.Store {
 	t.Helper()
-	o.URL = server.URL
+	o.URL = on.Address()
 	store, err := redis.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

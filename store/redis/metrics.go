@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	goredis "github.com/redis/go-redis/v9"
 )
 
 // metrics are the store's own. They work unregistered too.
@@ -13,15 +12,17 @@ type metrics struct {
 	scripts    *prometheus.HistogramVec
 	reconnects prometheus.Counter
 	looks      prometheus.Counter
-	pool       poolCollector
-	waiting    prometheus.Collector
-	shed       prometheus.Collector
+	// unreplicated counts what too few replicas had in time.
+	unreplicated prometheus.Counter
+	pool         poolCollector
+	waiting      prometheus.Collector
+	shed         prometheus.Collector
 
 	registerer prometheus.Registerer
 	registered []prometheus.Collector
 }
 
-func newMetrics(client *goredis.Client, l *limit) *metrics {
+func newMetrics(client *servers, l *limit) *metrics {
 	return &metrics{
 		scripts: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "parley_redis_script_seconds",
@@ -35,6 +36,10 @@ func newMetrics(client *goredis.Client, l *limit) *metrics {
 		looks: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "parley_redis_tail_check_looks_total",
 			Help: "Topics that a tail check found ahead of their hints.",
+		}),
+		unreplicated: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "parley_redis_wait_unsatisfied_total",
+			Help: "Writes answered UNAVAILABLE because too few replicas had them in time.",
 		}),
 		pool: poolCollector{client: client},
 		waiting: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -53,7 +58,9 @@ func (m *metrics) register(r prometheus.Registerer) error {
 		return nil
 	}
 	m.registerer = r
-	for _, c := range []prometheus.Collector{m.scripts, m.reconnects, m.looks, m.pool, m.waiting, m.shed} {
+	for _, c := range []prometheus.Collector{
+		m.scripts, m.reconnects, m.looks, m.unreplicated, m.pool, m.waiting, m.shed,
+	} {
 		if err := r.Register(c); err != nil {
 			m.unregister()
 			return fmt.Errorf("redis: metrics: %w", err)
@@ -84,7 +91,7 @@ var (
 )
 
 // poolCollector reads the connection pool's own counts at each scrape.
-type poolCollector struct{ client *goredis.Client }
+type poolCollector struct{ client *servers }
 
 // Describe implements [prometheus.Collector].
 func (c poolCollector) Describe(descs chan<- *prometheus.Desc) {

@@ -149,7 +149,11 @@ func (s *Store) View(ctx context.Context, q chat.ViewQuery) (chat.View, error) {
 	if got.word() == "missing" {
 		return chat.View{}, errNoRoom
 	}
-	return decodeView(q.RoomID, got)
+	view, err := decodeView(q.RoomID, got)
+	if err == nil && view.Repeat != nil { // it is acknowledged by this answer
+		err = forChat(s.confirm(ctx, q.RoomID))
+	}
+	return view, err
 }
 
 func decodeView(id string, got answer) (chat.View, error) {

@@ -18,16 +18,19 @@ var sources embed.FS
 // list whose first element is a word.
 type script struct {
 	name string
+	text string
 	lua  *goredis.Script
 	// readOnly scripts may be sent again when their answer was lost.
 	readOnly bool
+	// durable scripts are done once enough replicas have what they wrote.
+	durable bool
 }
 
 var (
-	createScript     = writing("create", "clock", "notify", "room", "member", "log", "retention")
-	appendScript     = writing("append", "clock", "notify", "room", "receipts", "member", "log", "retention")
+	createScript     = durable("create", "clock", "notify", "room", "member", "log", "retention")
+	appendScript     = durable("append", "clock", "notify", "room", "receipts", "member", "log", "retention")
 	fenceScript      = writing("fence", "clock", "notify", "room", "member", "log", "retention")
-	markReadScript   = writing("mark-read", "clock", "room", "receipts", "member")
+	markReadScript   = durable("mark-read", "clock", "room", "receipts", "member")
 	forgetRoomScript = writing("forget-room")
 	recordScript     = writing("record")
 
@@ -52,11 +55,20 @@ var (
 )
 
 func writing(name string, libs ...string) *script {
-	return &script{name: name, lua: goredis.NewScript(source(name, libs))}
+	text := source(name, libs)
+	return &script{name: name, text: text, lua: goredis.NewScript(text)}
+}
+
+func durable(name string, libs ...string) *script {
+	sc := writing(name, libs...)
+	sc.durable = true
+	return sc
 }
 
 func reading(name string, libs ...string) *script {
-	return &script{name: name, lua: goredis.NewScript(source(name, libs)), readOnly: true}
+	sc := writing(name, libs...)
+	sc.readOnly = true
+	return sc
 }
 
 // source puts the parts a verb is made of into one, since scripts can't load others.
@@ -96,10 +108,31 @@ func (s *Store) run(ctx context.Context, sc *script, keys []string, args ...any)
 }
 
 func (s *Store) runOnce(ctx context.Context, sc *script, keys []string, args []any) (answer, error) {
-	if sc.readOnly {
-		return sc.lua.RunRO(ctx, s.client, keys, args...).Slice()
+	send := func(command []any) (any, error) {
+		if sc.durable {
+			return s.write(ctx, keys[0], command)
+		}
+		return s.client.once(ctx, command...)
 	}
-	return sc.lua.Run(ctx, s.client, keys, args...).Slice()
+	got, err := send(sc.command("EVALSHA", sc.lua.Hash(), keys, args))
+	if err != nil && goredis.HasErrorPrefix(err, "NOSCRIPT") { // a server that is new, or newly promoted
+		got, err = send(sc.command("EVAL", sc.text, keys, args))
+	}
+	list, _ := got.([]any)
+	return list, err
+}
+
+// command is the script's call, by its hash or its text.
+func (sc *script) command(verb, body string, keys []string, args []any) []any {
+	if sc.readOnly {
+		verb += "_RO"
+	}
+	command := make([]any, 0, 3+len(keys)+len(args))
+	command = append(command, verb, body, len(keys))
+	for _, key := range keys {
+		command = append(command, key)
+	}
+	return append(command, args...)
 }
 
 // isReply tells an error that Redis answered from one of the way to it.
@@ -124,7 +157,7 @@ func (s *Store) runAll(ctx context.Context, sc *script, calls []call) ([]answer,
 	start := time.Now()
 	answers, err := s.pipeline(ctx, sc, calls)
 	if err != nil && goredis.HasErrorPrefix(err, "NOSCRIPT") {
-		err = sc.lua.Load(ctx, s.client).Err()
+		err = s.client.each(ctx, func(ctx context.Context, c *goredis.Client) error { return sc.lua.Load(ctx, c).Err() })
 	}
 	if answers == nil && ctx.Err() == nil && (err == nil || !isReply(err)) {
 		answers, err = s.pipeline(ctx, sc, calls)
@@ -137,12 +170,16 @@ func (s *Store) runAll(ctx context.Context, sc *script, calls []call) ([]answer,
 }
 
 func (s *Store) pipeline(ctx context.Context, sc *script, calls []call) ([]answer, error) {
-	pipe := s.client.Pipeline()
 	cmds := make([]*goredis.Cmd, len(calls))
-	for i, c := range calls {
-		cmds[i] = sc.lua.EvalShaRO(ctx, pipe, c.keys, c.args...)
-	}
-	if _, err := pipe.Exec(ctx); err != nil {
+	err := s.client.settled(ctx, func() error {
+		pipe := s.client.Pipeline()
+		for i, c := range calls {
+			cmds[i] = sc.lua.EvalShaRO(ctx, pipe, c.keys, c.args...)
+		}
+		_, err := pipe.Exec(ctx)
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
 	answers := make([]answer, len(calls))

@@ -3,10 +3,8 @@ package redis
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
-	"sync"
 
 	"parley/eventlog"
 )
@@ -100,52 +98,12 @@ func (s *Store) readStates(ctx context.Context, names []string) ([]eventlog.Valu
 	return values, nil
 }
 
-// staleStates are the state topics whose values may have changed unheard: a set, bounded by what is
-// watched.
-type staleStates struct {
-	mu    sync.Mutex
-	names map[string]bool
-	wake  chan struct{} // holds one: there is something in names
-}
-
-func newStaleStates() *staleStates {
-	return &staleStates{names: map[string]bool{}, wake: make(chan struct{}, 1)}
-}
-
-func (st *staleStates) add(name string) {
-	st.mu.Lock()
-	st.names[name] = true
-	st.mu.Unlock()
-	select {
-	case st.wake <- struct{}{}:
-	default:
-	}
-}
-
-// take takes all of them.
-func (st *staleStates) take() []string {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	names := slices.Collect(maps.Keys(st.names))
-	clear(st.names)
-	return names
-}
-
-// keep puts back, for the next tick, what couldn't be read now.
-func (st *staleStates) keep(names []string) {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	for _, name := range names {
-		st.names[name] = true
-	}
-}
-
 // statesAtOnce bounds how many values are read in one round trip.
 const statesAtOnce = 200
 
 // rereadStates reads the stale states and hands them over.
 func (s *Store) rereadStates(ctx context.Context) {
-	for part := range slices.Chunk(s.stale.take(), statesAtOnce) {
+	for part := range slices.Chunk(s.stale.takeAll(), statesAtOnce) {
 		values, err := s.currentStates(ctx, part)
 		if err != nil {
 			s.stale.keep(part)

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	goredis "github.com/redis/go-redis/v9"
 
 	"parley/eventlog"
 )
@@ -23,9 +22,15 @@ const callTimeout = 5 * time.Second
 
 // Options say how to open a store.
 type Options struct {
-	// URL names the server: redis://user:password@host:port/db, rediss:// for TLS, or
-	// unix:///path?db=0. go-redis's options may follow as query parameters.
+	// URL names the servers: redis://user:password@host:port/db or unix:///path?db=0 for one,
+	// redis+sentinel://user:password@host:port,…/master/db for one that Sentinels watch,
+	// redis+cluster://user:password@host:port,… for a cluster; rediss for TLS. go-redis's options
+	// may follow as query parameters.
 	URL string
+	// TLS is for URLs that begin with rediss.
+	TLS TLS
+	// Wait says how many replicas must have what is acknowledged.
+	Wait Wait
 	// Retention of the rooms' logs.
 	Retention eventlog.Retention
 	// Log is where the store says what no caller is told; nil for nowhere.
@@ -39,21 +44,25 @@ type Options struct {
 	Queue int
 }
 
-// Store is all of Parley's storage on one Redis server. It implements chat.Store, eventlog.Log,
+// Store is all of Parley's storage on one Redis server, or a cluster of them. It implements chat.Store, eventlog.Log,
 // eventlog.State and presence.Store.
 type Store struct {
-	client    *goredis.Client
-	address   string
+	client    *servers
 	publish   string
+	wait      Wait
 	keep      keepRecord
 	tailCheck time.Duration
 	log       *slog.Logger
 	metrics   *metrics
 
 	topics *topics
-	bus    *bus
-	stale  *staleStates
-	leases leases
+	buses  []*bus
+	// unheard are the buckets whose hints may have been lost, looks the topics to be looked at, stale
+	// the state topics whose values may have changed unheard.
+	unheard *pending[*bucket]
+	looks   *pending[*topic]
+	stale   *pending[string]
+	leases  leases
 
 	limit   *limit
 	contact contact
@@ -70,27 +79,32 @@ type Store struct {
 // doesn't evict, and holds nothing of another storage format. The error says what to do about it, and
 // never the password.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	options, err := clientOptions(o.URL)
+	client, err := dial(o.URL, o.TLS)
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{
-		client:    goredis.NewClient(options),
-		address:   options.Addr,
-		publish:   "PUBLISH",
+		client:    client,
+		publish:   client.publish,
+		wait:      o.Wait,
 		keep:      keepOf(o.Retention),
 		tailCheck: o.TailCheck,
 		log:       o.Log,
 		topics:    newTopics(),
-		stale:     newStaleStates(),
+		unheard:   newPending[*bucket](),
+		looks:     newPending[*topic](),
+		stale:     newPending[string](),
 	}
 	if s.tailCheck == 0 {
 		s.tailCheck = time.Second
 	}
+	if s.wait.Timeout == 0 {
+		s.wait.Timeout = defaultWait
+	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.limit = newLimit(options.PoolSize, o.Queue)
+	s.limit = newLimit(client.poolSize(), o.Queue)
 	s.client.AddHook(s.limit)
 	s.metrics = newMetrics(s.client, s.limit)
 	if err := s.start(ctx); err != nil {
@@ -108,9 +122,12 @@ func (s *Store) begin() {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.contact.checked.Store(new(time.Now()))
-	s.bus = newBus(s.client, s.receive, s.resubscribed, s.metrics.reconnects)
-	s.running.Go(func() { s.bus.run(ctx) })
+	s.buses = newBuses(s.client, s.receive, s.resubscribed, s.metrics.reconnects)
+	for _, b := range s.buses {
+		s.running.Go(func() { b.run(ctx) })
+	}
 	s.running.Go(func() { s.heal(ctx) })
+	s.running.Go(func() { s.handOutLooks(ctx) })
 }
 
 // Close ends the store's goroutines and connections. Calls after it answer Unavailable.

@@ -25,3 +25,12 @@ func TestStoreAcross(t *testing.T) {
 		return storetest.Across(open(t, server, options), open(t, server, options), open(t, server, options))
 	})
 }
+
+// TestStoreOnCluster: the same on a cluster of three masters.
+func TestStoreOnCluster(t *testing.T) {
+	cluster := redistest.StartCluster(t, 3, 0)
+	storetest.Run(t, func(t *testing.T, o storetest.Options) storetest.Store {
+		cluster.Flush()
+		return open(t, cluster, redis.Options{Retention: o.Retention})
+	})
+}

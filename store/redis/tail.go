@@ -3,12 +3,25 @@ package redis
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
+
+	"parley/eventlog"
+)
+
+const (
+	// tailTimeout bounds a tail check: a server that takes longer is asked again at the next.
+	tailTimeout = 2 * time.Second
+	// Looks are handed out in batches with a pause between, so that a bucket in which everything must
+	// be looked at doesn't hold up what is live.
+	lookBatch = 100
+	lookPause = 20 * time.Millisecond
 )
 
 // bucketState is what a bucket says of its changes.
@@ -35,7 +48,10 @@ func (b bucketState) lostTo(now bucketState) bool {
 // watchedBucket is a bucket with topics that this node watches; guarded by topics.mu.
 type watchedBucket struct {
 	bucketState
-	topics map[string]*topic
+	// lineage is the replication id of the server that had the bucket at the last check, "" before
+	// the first. Each restart and each promotion begins another.
+	lineage string
+	topics  map[string]*topic
 	// suspects are topics that were ahead of what was heard of them at the last check, with the
 	// count they were at. Their hints may still have been on the way.
 	suspects map[string]uint64
@@ -44,8 +60,9 @@ type watchedBucket struct {
 	heard   uint64
 	rewound bool
 	// confirmed: whatever was stored in the bucket by then, watchers have been told of, or to look for.
-	// checked is when the last check began.
+	// checked is when the last check began, owed how many of its topics have still to be told to look.
 	confirmed, checked time.Time
+	owed               int
 }
 
 func (b *watchedBucket) hear(n uint64) {
@@ -56,6 +73,7 @@ func (b *watchedBucket) hear(n uint64) {
 // bucketTail is what a tail check reads of a bucket.
 type bucketTail struct {
 	bucketState
+	lineage string
 	// recent are the topics changed since the last check, with the count at their last change.
 	recent map[string]uint64
 }
@@ -64,28 +82,49 @@ type bucketTail struct {
 // what was heard since.
 type bucketMark struct{ n, heard uint64 }
 
-// compare takes note of a bucket's tail and returns the topics that have missed something.
-func (b *watchedBucket) compare(began bucketMark, tail bucketTail) []*topic {
-	before := b.bucketState
-	b.bucketState = tail.bucketState
+// missing is what a tail check finds in a bucket.
+type missing struct {
+	topics []*topic
+	// deaf says that hints don't come: the connection is open to a server that isn't the bucket's
+	// any more.
+	deaf bool
+}
+
+// compare takes note of a bucket's tail and returns the topics that have missed something. After a time
+// without a connection, that is all that are ahead of what was heard; else those that stay ahead for
+// longer than one check, since hints may be on their way.
+//
+// A server that has just been promoted may have lost changes and, by the time of the check, counted
+// other ones in their place: everything is looked at.
+func (b *watchedBucket) compare(began bucketMark, tail bucketTail, unheard bool) (m missing) {
+	before, lineage := b.bucketState, b.lineage
+	b.bucketState, b.lineage = tail.bucketState, tail.lineage
 	lost := b.rewound || before.lostTo(tail.bucketState) || tail.n < began.heard
-	if lost || before.n < tail.evicted {
-		return b.all(lost)
+	promoted := lineage != "" && lineage != tail.lineage
+	if lost || promoted || before.n < tail.evicted {
+		return missing{topics: b.all(lost)}
 	}
-	var missed []*topic
 	for name, n := range b.suspects {
 		if t := b.topics[name]; t != nil && t.heard < n {
 			t.heard = n
-			missed = append(missed, t)
+			m.topics = append(m.topics, t)
+			m.deaf = m.deaf || time.Since(t.since) > tailTimeout
 		}
 	}
 	clear(b.suspects)
 	for name, n := range tail.recent {
-		if t := b.topics[name]; t != nil && t.heard < n {
+		t := b.topics[name]
+		if t == nil || t.heard >= n {
+			continue
+		}
+		if unheard {
+			t.heard = n
+			m.topics = append(m.topics, t)
+		} else {
 			b.suspects[name] = n
 		}
 	}
-	return missed
+	return m
 }
 
 // all returns all topics of a bucket whose tail says nothing of what was missed, or that has lost its
@@ -110,20 +149,27 @@ func (ts *topics) marks() map[*bucket]bucketMark {
 	return marks
 }
 
-// compare is watchedBucket.compare for all buckets read.
-func (ts *topics) compare(began map[*bucket]bucketMark, tails map[*bucket]bucketTail) []*topic {
+// compare is watchedBucket.compare for one that may not be watched any more.
+func (ts *topics) compare(b *bucket, began bucketMark, tail bucketTail, unheard bool) missing {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	var missed []*topic
-	for b, tail := range tails {
-		if watched := ts.buckets[b]; watched != nil {
-			missed = append(missed, watched.compare(began[b], tail)...)
-		}
+	watched := ts.buckets[b]
+	if watched == nil {
+		return missing{}
 	}
-	return missed
+	m := watched.compare(began, tail, unheard)
+	for _, t := range m.topics {
+		if t.owed == 0 {
+			watched.owed++
+		}
+		ts.found++
+		t.owed = ts.found
+	}
+	return m
 }
 
-// heal checks the tails at each tick, and reads the states again that may have changed unheard.
+// heal checks the tails at each tick, those of buckets whose hints may have been lost at once, and reads
+// the states again that may have changed unheard.
 func (s *Store) heal(ctx context.Context) {
 	ticker := time.NewTicker(s.tailCheck)
 	defer ticker.Stop()
@@ -132,64 +178,155 @@ func (s *Store) heal(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			s.checkTails(ctx)
+			s.check(vital(ctx))
+		case <-s.unheard.wake:
+			_ = s.checkTails(vital(ctx), true) // the next tick's will say
 		case <-s.stale.wake:
 		}
 		s.rereadStates(ctx)
 	}
 }
 
-// checkTails finds the topics whose hints were lost. While Redis can't be reached it does nothing:
-// when it can again, pub/sub has been reopened and everything is looked at anyway.
-func (s *Store) checkTails(ctx context.Context) {
-	began, from := time.Now(), s.topics.marks()
-	tails, err := s.readTails(vital(ctx), from)
-	for _, t := range s.topics.compare(from, tails) {
-		s.metrics.looks.Inc()
-		s.look(t)
-	}
-	s.topics.confirm(tails, began)
+// check looks at everything that is watched, and says whether Redis is in sight.
+func (s *Store) check(ctx context.Context) {
+	began := time.Now()
+	err := s.checkTails(ctx, false)
 	if err == nil {
-		err = s.guardRecord(vital(ctx))
+		err = s.guardRecord(ctx)
 	}
 	s.reportCheck(ctx, began, err)
 }
 
-// readTails reads the tails of buckets, each from where it was at the last check. Those that could be
-// read come with an error too.
-func (s *Store) readTails(ctx context.Context, from map[*bucket]bucketMark) (map[*bucket]bucketTail, error) {
-	if len(from) == 0 {
-		return nil, nil
+// resubscribed notes that hints may have been lost of a bucket, nil for all; the buses call it.
+func (s *Store) resubscribed(b *bucket) {
+	if b != nil {
+		s.unheard.add(b)
+		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	s.unheard.add(allBuckets()...)
+}
+
+// checkTails finds the topics whose hints were lost, in all buckets or only in those that were unheard.
+// Of a server that can't be reached it finds nothing, and returns an error; the next check that reaches it
+// finds everything since.
+func (s *Store) checkTails(ctx context.Context, onlyUnheard bool) error {
+	unheard := map[*bucket]bool{}
+	for _, b := range s.unheard.takeAll() {
+		unheard[b] = true
+	}
+	now, began := time.Now(), s.topics.marks()
+	if onlyUnheard {
+		maps.DeleteFunc(began, func(b *bucket, _ bucketMark) bool { return !unheard[b] })
+	}
+	tails := s.readTails(ctx, began)
+	for b := range began {
+		tail, read := tails[b]
+		if !read {
+			if unheard[b] {
+				s.unheard.keep([]*bucket{b})
+			}
+			continue
+		}
+		m := s.topics.compare(b, began[b], tail, unheard[b])
+		s.metrics.looks.Add(float64(len(m.topics)))
+		s.looks.add(m.topics...)
+		s.topics.confirm(b, now)
+		if m.deaf {
+			s.busOf(b).reopen()
+		}
+	}
+	if out := len(began) - len(tails); out > 0 {
+		return fmt.Errorf("%w: redis: the tails of %d buckets can't be read", eventlog.ErrUnavailable, out)
+	}
+	return nil
+}
+
+// readTails reads the tails of buckets, each from where it was at the last check, in one round trip to
+// each server. Those of servers that don't answer are left out.
+func (s *Store) readTails(ctx context.Context, from map[*bucket]bucketMark) map[*bucket]bucketTail {
+	ctx, cancel := context.WithTimeout(ctx, tailTimeout)
 	defer cancel()
-	pipe := s.client.Pipeline()
-	states := make(map[*bucket]*goredis.SliceCmd, len(from))
-	recent := make(map[*bucket]*goredis.ZSliceCmd, len(from))
-	for b, mark := range from {
-		states[b] = pipe.HMGet(ctx, b.key("bucket"), "n", "mark", "evicted")
-		recent[b] = pipe.ZRangeByScoreWithScores(ctx, b.key("recent"), &goredis.ZRangeBy{
-			Min: "(" + strconv.FormatUint(mark.n, 10), Max: "+inf",
+	homes := map[*goredis.Client][]*bucket{}
+	for b := range from {
+		if home, err := s.client.home(ctx, b.prefix); err == nil {
+			homes[home] = append(homes[home], b)
+		}
+	}
+	var mu sync.Mutex
+	all := make(map[*bucket]bucketTail, len(from))
+	var reading sync.WaitGroup
+	for home, buckets := range homes {
+		reading.Go(func() {
+			tails, err := readTailsAt(ctx, home, buckets, from)
+			if err != nil {
+				s.client.reload(ctx)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			maps.Copy(all, tails)
 		})
 	}
-	_, err := pipe.Exec(ctx)
-	if err != nil {
-		err = fault(ctx, "tail check", err)
+	reading.Wait()
+	return all
+}
+
+func readTailsAt(
+	ctx context.Context, home *goredis.Client, buckets []*bucket, from map[*bucket]bucketMark,
+) (map[*bucket]bucketTail, error) {
+	pipe := home.Pipeline()
+	info := pipe.Info(ctx, "replication")
+	states := make([]*goredis.SliceCmd, len(buckets))
+	recent := make([]*goredis.ZSliceCmd, len(buckets))
+	for i, b := range buckets {
+		states[i] = pipe.HMGet(ctx, b.key("bucket"), "n", "mark", "evicted")
+		recent[i] = pipe.ZRangeByScoreWithScores(ctx, b.key("recent"), &goredis.ZRangeBy{
+			Min: "(" + strconv.FormatUint(from[b].n, 10), Max: "+inf",
+		})
 	}
-	tails := make(map[*bucket]bucketTail, len(from))
-	for b := range from {
-		if len(states[b].Val()) == 0 || recent[b].Err() != nil {
-			continue // not every command of a failed pipeline is given the error
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, err
+	}
+	lineage := parseInfo(info.Val())["master_replid"]
+	tails := make(map[*bucket]bucketTail, len(buckets))
+	for i, b := range buckets {
+		tail := bucketTail{
+			bucketState: decodeBucketState(states[i].Val()), lineage: lineage, recent: map[string]uint64{},
 		}
-		tail := bucketTail{bucketState: decodeBucketState(states[b].Val()), recent: map[string]uint64{}}
-		for _, z := range recent[b].Val() {
+		for _, z := range recent[i].Val() {
 			if name, ok := z.Member.(string); ok {
 				tail.recent[name] = uint64(z.Score)
 			}
 		}
 		tails[b] = tail
 	}
-	return tails, err
+	return tails, nil
+}
+
+// handOutLooks tells watchers, batch by batch, that they may have missed something.
+func (s *Store) handOutLooks(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.looks.wake:
+		}
+		for batch := s.looks.take(lookBatch); len(batch) > 0; batch = s.looks.take(lookBatch) {
+			for _, t := range batch {
+				owed := s.topics.owed(t)
+				s.look(t)
+				s.topics.looked(t, owed)
+			}
+			if len(batch) < lookBatch {
+				break
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(lookPause):
+			}
+		}
+	}
 }
 
 // look tells a topic's watchers that they may have missed something.

@@ -15,6 +15,8 @@ func TestCompare(t *testing.T) {
 		heard map[string]uint64 // hints since the last check
 		tail  bucketTail
 		want  []string
+		// unheard says that there was no connection before.
+		unheard bool
 	}
 	at := func(n uint64, recent map[string]uint64) bucketTail {
 		return bucketTail{bucketState: bucketState{n: n, mark: "life"}, recent: recent}
@@ -41,6 +43,15 @@ func TestCompare(t *testing.T) {
 			{tail: at(12, nil), want: []string{"one"}},
 		},
 		"another topic changes": {{tail: at(11, map[string]uint64{"three": 11})}, {tail: at(11, nil)}},
+		"the connection was gone": {
+			{heard: map[string]uint64{"two": 12}, tail: at(12, map[string]uint64{"one": 11, "two": 12}), unheard: true, want: []string{"one"}},
+			{tail: at(12, nil)},
+		},
+		"another server is promoted": {
+			{tail: bucketTail{bucketState: bucketState{n: 10, mark: "life"}, lineage: "a"}},
+			{tail: bucketTail{bucketState: bucketState{n: 10, mark: "life"}, lineage: "b"}, want: both},
+			{tail: bucketTail{bucketState: bucketState{n: 10, mark: "life"}, lineage: "b"}},
+		},
 		"the bucket is gone": {
 			{tail: bucketTail{}, want: both},
 			{tail: bucketTail{}},
@@ -71,7 +82,7 @@ func TestCompare(t *testing.T) {
 					ts.hear(hint{n: c.heard[name], topic: name})
 				}
 				var missed []string
-				for _, t := range ts.compare(ts.marks(), map[*bucket]bucketTail{b: c.tail}) {
+				for _, t := range ts.compare(b, ts.marks()[b], c.tail, c.unheard).topics {
 					missed = append(missed, t.name)
 				}
 				slices.Sort(missed)
@@ -90,10 +101,9 @@ func TestConfirm(t *testing.T) {
 	begun, _ := ts.confirmed(b)
 	check := func(n uint64, recent map[string]uint64) (missed int, began time.Time) {
 		began = time.Now()
-		tails := map[*bucket]bucketTail{b: {bucketState: bucketState{n: n, mark: "life"}, recent: recent}}
-		missed = len(ts.compare(ts.marks(), tails))
-		ts.confirm(tails, began)
-		return missed, began
+		m := ts.compare(b, ts.marks()[b], bucketTail{bucketState: bucketState{n: n, mark: "life"}, recent: recent}, false)
+		ts.confirm(b, began)
+		return len(m.topics), began
 	}
 	confirmed := func(want time.Time) {
 		t.Helper()
@@ -104,13 +114,23 @@ func TestConfirm(t *testing.T) {
 	confirmed(begun)
 	_, first := check(10, nil)
 	confirmed(first)
-	_, second := check(11, map[string]uint64{"one": 11})
+	check(11, map[string]uint64{"one": 11})
 	confirmed(first)
-	if missed, third := check(11, nil); missed != 1 || third.Before(second) {
-		t.Errorf("%d are looked at", missed)
-	} else {
-		confirmed(third)
+	one := ts.named("one")
+	if missed, _ := check(11, nil); missed != 1 {
+		t.Errorf("%d are to be looked at", missed)
 	}
+	confirmed(first) // until they are
+	early := ts.owed(one)
+	if missed, _ := check(5, nil); missed != 1 { // lost, and so to be looked at anew
+		t.Errorf("%d are to be looked at", missed)
+	}
+	ts.looked(one, early)
+	check(5, nil)
+	confirmed(first)
+	ts.looked(one, ts.owed(one))
+	_, last := check(5, nil)
+	confirmed(last)
 	if _, watched := ts.confirmed(allBuckets()[1]); watched {
 		t.Error("a bucket that nobody watches is watched")
 	}

@@ -1,7 +1,6 @@
 package redis
 
 import (
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -18,12 +17,16 @@ type topic struct {
 
 	// The rest is guarded by topics.mu.
 
+	// since is when it began to be watched.
+	since time.Time
 	// heard is the bucket's count at the last hint of this topic, or at what was read since.
 	heard uint64
 	// version is the highest of a state topic's values handed over, and shift what was added to the
 	// store's own count for it; lost says that the store has lost data since. See settle.
 	version, shift uint64
 	lost           bool
+	// owed is the number of the last finding that the topic is to be looked at, until that is done.
+	owed uint64
 	// watches is replaced as a whole, so that it may be gone through without the lock.
 	watches []*watch
 }
@@ -54,15 +57,15 @@ func (w *watch) stop() {
 
 // topics are all that this node watches.
 type topics struct {
-	mu        sync.Mutex
-	byName    map[string]*topic
-	byChannel map[string]map[*topic]bool
-	buckets   map[*bucket]*watchedBucket
+	mu      sync.Mutex
+	byName  map[string]*topic
+	buckets map[*bucket]*watchedBucket
+	found   uint64 // counts what tail checks find
 }
 
 func newTopics() *topics {
 	return &topics{
-		byName: map[string]*topic{}, byChannel: map[string]map[*topic]bool{}, buckets: map[*bucket]*watchedBucket{},
+		byName: map[string]*topic{}, buckets: map[*bucket]*watchedBucket{},
 	}
 }
 
@@ -73,7 +76,7 @@ func (ts *topics) add(described topic, w *watch, known bucketState) *topic {
 	t := ts.byName[described.name]
 	if t == nil {
 		t = &described
-		t.heard = known.n
+		t.heard, t.since = known.n, time.Now()
 		ts.insert(t, known)
 	}
 	t.watches = append(slices.Clip(t.watches), w)
@@ -82,10 +85,6 @@ func (ts *topics) add(described topic, w *watch, known bucketState) *topic {
 
 func (ts *topics) insert(t *topic, known bucketState) {
 	ts.byName[t.name] = t
-	if ts.byChannel[t.channel] == nil {
-		ts.byChannel[t.channel] = map[*topic]bool{}
-	}
-	ts.byChannel[t.channel][t] = true
 	b := ts.buckets[t.bucket]
 	if b == nil {
 		now := time.Now()
@@ -109,11 +108,8 @@ func (ts *topics) remove(t *topic, w *watch) {
 	if t.watches = left; len(left) > 0 {
 		return
 	}
+	ts.settleOwed(t, t.owed)
 	delete(ts.byName, t.name)
-	delete(ts.byChannel[t.channel], t)
-	if len(ts.byChannel[t.channel]) == 0 {
-		delete(ts.byChannel, t.channel)
-	}
 	b := ts.buckets[t.bucket]
 	delete(b.topics, t.name)
 	if len(b.topics) == 0 {
@@ -138,13 +134,6 @@ func (ts *topics) named(name string) *topic {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	return ts.byName[name]
-}
-
-// on returns the topics whose hints go to a channel.
-func (ts *topics) on(channel string) []*topic {
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	return slices.Collect(maps.Keys(ts.byChannel[channel]))
 }
 
 // listeners returns the topic's watches.

@@ -49,7 +49,7 @@ func (s *Store) logState(ctx context.Context, e entity) (bucketState, error) {
 // its hint came before the confirmation.
 func (s *Store) subscribe(ctx context.Context, described topic, w *watch, known bucketState) (stop func(), err error) {
 	t := s.topics.add(described, w, known)
-	if err := s.bus.acquire(ctx, t.channel); err != nil {
+	if err := s.busOf(t.bucket).acquire(ctx, t.channel); err != nil {
 		w.stop()
 		s.topics.remove(t, w)
 		return nil, err
@@ -57,7 +57,7 @@ func (s *Store) subscribe(ctx context.Context, described topic, w *watch, known 
 	return sync.OnceFunc(func() {
 		w.stop()
 		s.topics.remove(t, w)
-		s.bus.release(t.channel)
+		s.busOf(t.bucket).release(t.channel)
 	}), nil
 }
 
@@ -90,12 +90,5 @@ func (s *Store) receive(payload string) {
 func (s *Store) hand(t *topic, news any) {
 	for _, w := range s.topics.listeners(t) {
 		w.call(func() { w.news(news) })
-	}
-}
-
-// resubscribed makes the topics of a channel heal what they may have missed; the bus calls it.
-func (s *Store) resubscribed(channel string) {
-	for _, t := range s.topics.on(channel) {
-		s.look(t)
 	}
 }

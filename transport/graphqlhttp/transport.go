@@ -49,7 +49,7 @@ func (t Transport) do(w http.ResponseWriter, r *http.Request, executor graphql.G
 	if call != nil && call.Type() == ast.Subscription {
 		return subscriptionRefusal(accept)
 	}
-	transport.Respond(w, r, call, errs)
+	t.Service.Respond(w, r, call, errs)
 	return nil
 }
 

@@ -78,7 +78,7 @@ func TestOperations(t *testing.T) {
 		"no such operation":           {`{"query":"query A { hello } query B { fail }","operationName":"C"}`, 200, 400, "BAD_INPUT"},
 		"empty query":                 {`{"query":""}`, 200, 400, "BAD_INPUT"},
 		"@defer":                      {`{"query":"query { ...F } fragment F on Query { ... @defer { hello } }"}`, 200, 400, "BAD_INPUT"},
-		"panic":                       {`{"query":"query Secretive { panic }"}`, 200, 200, "INTERNAL"},
+		"panic":                       {`{"query":"query Secretive { panic }"}`, 200, 500, "INTERNAL"},
 		"malformed JSON":              {`{"query":`, 400, 400, "BAD_INPUT"},
 		"no body":                     {``, 400, 400, "BAD_INPUT"},
 		"array (batching)":            {`[{"query":"{ hello }"}]`, 400, 400, "BAD_INPUT"},

@@ -169,8 +169,8 @@ func (c *client) wantNothing() {
 	c.want(`{"type":"pong","payload":{"mark":1}}`)
 }
 
-// wantClose reads until the connection ends and compares its close code.
-func (c *client) wantClose(code int) {
+// wantClose reads until the connection ends, compares its close code and returns the reason.
+func (c *client) wantClose(code int) (reason string) {
 	c.t.Helper()
 	for {
 		if m, err := c.read(); err != nil {
@@ -178,7 +178,7 @@ func (c *client) wantClose(code int) {
 			if !ok || int(closed.Code) != code {
 				c.t.Fatalf("got %v, want close code %d", err, code)
 			}
-			return
+			return closed.Reason
 		} else if m.Type == "next" || m.Type == "error" {
 			c.t.Fatalf("got %+v, want close code %d", m, code)
 		}

@@ -16,7 +16,7 @@ import (
 	"parley/transport/transporttest"
 )
 
-func TestHandshake(t *testing.T) {
+func TestChecklistHandshake(t *testing.T) {
 	rig := newRig(t, transport.Options{})
 	upgrade := func(change func(http.Header)) *http.Response {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, rig.Server.URL, nil)
@@ -97,7 +97,7 @@ func TestTLS(t *testing.T) {
 	c.wantClose(1012)
 }
 
-func TestBadInitsAreFreed(t *testing.T) {
+func TestChecklistBadInitsAreFreed(t *testing.T) {
 	rig := newRig(t, transport.Options{})
 	for range 200 {
 		c := dialRaw(t, rig)
@@ -174,7 +174,7 @@ func TestFloodOfPings(t *testing.T) {
 	rig.WaitUntilIdle(t)
 }
 
-func TestExpiry(t *testing.T) {
+func TestChecklistExpiry(t *testing.T) {
 	rig := newRig(t, transport.Options{Expires: func(ctx context.Context) (time.Time, bool) {
 		return time.Now().Add(100 * time.Millisecond), transporttest.ViewerFrom(ctx) == "ada"
 	}})

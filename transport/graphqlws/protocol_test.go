@@ -1,21 +1,27 @@
 package graphqlws_test
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"parley/transport"
 	"parley/transport/graphqlws"
 	"parley/transport/transporttest"
 )
 
+// The checklist of graphql-transport-ws, line by line: each subtest of a TestChecklist is one, with
+// the close code where there is one. e2e/conformance asks from outside what can be asked from there.
+
 const ticks = `subscription { ticks(log: "a") }`
 
-func TestInit(t *testing.T) {
+func TestChecklistInit(t *testing.T) {
 	rig := newRig(t, transport.Options{InitTimeout: 5 * time.Second})
 
-	t.Run("ack carries a payload", func(t *testing.T) {
+	t.Run("init is acknowledged, with a payload", func(t *testing.T) {
 		c := dial(t, rig, graphqlws.Subprotocol)
 		c.send(initMessage(""))
 		c.want(`{"type":"connection_ack","payload":{"heartbeatMillis":60000}}`)
@@ -30,23 +36,23 @@ func TestInit(t *testing.T) {
 		dial(t, rig).wantClose(4406)
 		dial(t, rig, "graphql-ws").wantClose(4406)
 	})
-	t.Run("the right subprotocol among others", func(t *testing.T) {
+	t.Run("subprotocol negotiated among others", func(t *testing.T) {
 		c := dial(t, rig, "graphql-ws", graphqlws.Subprotocol)
 		if got := c.conn.Subprotocol(); got != graphqlws.Subprotocol {
 			t.Fatalf("got %q", got)
 		}
 	})
-	t.Run("twice is 4429", func(t *testing.T) {
+	t.Run("second init is 4429", func(t *testing.T) {
 		c := connect(t, rig, "")
 		c.send(initMessage(""))
 		c.wantClose(4429)
 	})
-	t.Run("refused is 4403", func(t *testing.T) {
+	t.Run("rejected init is 4403", func(t *testing.T) {
 		c := dial(t, rig, graphqlws.Subprotocol)
 		c.send(initMessage(`{"viewer":"bad"}`))
 		c.wantClose(4403)
 	})
-	t.Run("can't be judged now is 1013", func(t *testing.T) {
+	t.Run("init that can't be judged now is 1013", func(t *testing.T) {
 		c := dial(t, rig, graphqlws.Subprotocol)
 		c.send(initMessage(`{"viewer":"later"}`))
 		c.wantClose(1013)
@@ -62,8 +68,18 @@ func TestInit(t *testing.T) {
 		c.send(initMessage(""))
 		c.next()
 	})
-	t.Run("ping before ack is answered", func(t *testing.T) {
-		dial(t, rig, graphqlws.Subprotocol).wantNothing()
+	t.Run("ping before init is answered", func(t *testing.T) {
+		c := dial(t, rig, graphqlws.Subprotocol)
+		c.send(`{"type":"ping","payload":{"a":1}}`)
+		c.want(`{"type":"pong","payload":{"a":1}}`)
+		c.send(`{"type":"pong"}`)
+		c.send(initMessage(""))
+		c.next()
+	})
+	t.Run("init with a huge payload is 1009", func(t *testing.T) {
+		c := dial(t, rig, graphqlws.Subprotocol)
+		c.send(initMessage(`{"x":"` + strings.Repeat("y", 128<<10) + `"}`))
+		c.wantClose(1009)
 	})
 	t.Run("the viewer of the payload runs operations", func(t *testing.T) {
 		c := connect(t, rig, `{"viewer":"ada"}`)
@@ -72,8 +88,8 @@ func TestInit(t *testing.T) {
 	})
 }
 
-func TestInitTimes(t *testing.T) {
-	t.Run("none in time is 4408", func(t *testing.T) {
+func TestChecklistInitTimes(t *testing.T) {
+	t.Run("no init in time is 4408", func(t *testing.T) {
 		rig := newRig(t, transport.Options{InitTimeout: 50 * time.Millisecond})
 		dial(t, rig, graphqlws.Subprotocol).wantClose(4408)
 	})
@@ -85,7 +101,7 @@ func TestInitTimes(t *testing.T) {
 	judging := make(chan struct{})
 	verdict := make(chan struct{})
 	options := transport.Options{InitTimeout: time.Second, Authenticate: slowJudge(judging, verdict)}
-	t.Run("init twice while the first is judged is 4429", func(t *testing.T) {
+	t.Run("second init while the first is judged is 4429", func(t *testing.T) {
 		c := dial(t, newRig(t, options), graphqlws.Subprotocol)
 		c.send(initMessage(""))
 		<-judging
@@ -100,13 +116,13 @@ func TestInitTimes(t *testing.T) {
 		c.subscribe("1", `{ hello }`)
 		c.wantClose(4401)
 	})
-	t.Run("slow judging isn't 4408", func(t *testing.T) {
+	t.Run("no 4408 while init is judged", func(t *testing.T) {
 		c := dial(t, newRig(t, options), graphqlws.Subprotocol)
 		c.send(initMessage(""))
 		<-judging
 		c.wantClose(1013)
 	})
-	t.Run("slow judging may succeed", func(t *testing.T) {
+	t.Run("init that is judged slowly may succeed", func(t *testing.T) {
 		c := dial(t, newRig(t, options), graphqlws.Subprotocol)
 		c.send(initMessage(""))
 		<-judging
@@ -115,7 +131,7 @@ func TestInitTimes(t *testing.T) {
 	})
 }
 
-func TestPing(t *testing.T) {
+func TestChecklistPing(t *testing.T) {
 	rig := newRig(t, transport.Options{})
 	c := connect(t, rig, "")
 	for name, exchange := range map[string][2]string{
@@ -134,7 +150,7 @@ func TestPing(t *testing.T) {
 	}
 }
 
-func TestBadMessages(t *testing.T) {
+func TestChecklistBadMessages(t *testing.T) {
 	rig := newRig(t, transport.Options{})
 	subscribe := func(rest string) string { return `{"type":"subscribe",` + rest + `}` }
 	for name, text := range map[string]string{
@@ -180,11 +196,15 @@ func TestBadMessages(t *testing.T) {
 			c.wantClose(4400)
 		})
 	}
-	t.Run("init payload not an object before any ack is 4400", func(t *testing.T) {
-		c := dial(t, rig, graphqlws.Subprotocol)
-		c.send(initMessage(`"x"`))
-		c.wantClose(4400)
-	})
+	for _, payload := range []string{`"x"`, `[]`, `0`, `true`} {
+		t.Run("init with the payload "+payload+" is 4400, and the socket freed", func(t *testing.T) {
+			c := dialRaw(t, rig)
+			c.write(c.text(initMessage(payload)))
+			c.wantClose(4400)
+			_ = c.socket.Close()
+			rig.WaitUntilIdle(t)
+		})
+	}
 	t.Run("nothing after a bad message is handled", func(t *testing.T) {
 		c := connect(t, rig, "")
 		c.send(`{"type":"nonsense"}`)
@@ -193,7 +213,7 @@ func TestBadMessages(t *testing.T) {
 	})
 }
 
-func TestOperations(t *testing.T) {
+func TestChecklistOperations(t *testing.T) {
 	rig := newRig(t, transport.Options{MaxOperations: 3})
 
 	t.Run("query: next, then complete", func(t *testing.T) {
@@ -274,10 +294,57 @@ func TestOperations(t *testing.T) {
 	})
 }
 
-func TestIDs(t *testing.T) {
+// A fault of ours is told as such, and nothing of what it was.
+func TestChecklistFault(t *testing.T) {
+	rig := newRig(t, transport.Options{Authenticate: func(context.Context, map[string]any) (context.Context, error) {
+		panic("a secret")
+	}})
+	c := dial(t, rig, graphqlws.Subprotocol)
+	c.send(initMessage(""))
+	if reason := c.wantClose(4500); reason != transport.ReasonInternal.Text {
+		t.Errorf("got the reason %q", reason)
+	}
+}
+
+// A close frame has room for 123 bytes behind its code: a longer reason would break the frame, and
+// one cut in the middle of a letter too.
+func TestChecklistReasonsFit(t *testing.T) {
+	rig := newRig(t, transport.Options{Authenticate: func(_ context.Context, payload map[string]any) (context.Context, error) {
+		if payload != nil {
+			return nil, errors.New(strings.Repeat("né ", 100))
+		}
+		return context.Background(), nil
+	}})
+	id := strings.Repeat("é", 64)
+	for name, test := range map[string]struct {
+		code     int
+		provoke  func(c *client)
+		contains string
+	}{
+		"of a long unknown type": {4400, func(c *client) { c.send(`{"type":"` + strings.Repeat("né ", 100) + `"}`) }, "Invalid message"},
+		"of a long id": {4409, func(c *client) {
+			c.send(initMessage(""))
+			c.next()
+			c.subscribe(id, ticks)
+			c.subscribe(id, ticks)
+		}, "Subscriber for é"},
+		"of a long refusal": {4403, func(c *client) { c.send(initMessage(`{}`)) }, "né né"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := dial(t, rig, graphqlws.Subprotocol)
+			test.provoke(c)
+			reason := c.wantClose(test.code)
+			if len(reason) > 123 || !utf8.ValidString(reason) || !strings.Contains(reason, test.contains) {
+				t.Errorf("got %d bytes: %q", len(reason), reason)
+			}
+		})
+	}
+}
+
+func TestChecklistIDs(t *testing.T) {
 	rig := newRig(t, transport.Options{})
 
-	t.Run("in use by a subscription is 4409", func(t *testing.T) {
+	t.Run("in use by a subscription, asked for by a query, is 4409", func(t *testing.T) {
 		c := connect(t, rig, "")
 		c.subscribe("1", ticks)
 		c.subscribe("1", `{ hello }`)
@@ -290,7 +357,7 @@ func TestIDs(t *testing.T) {
 		c.subscribe("1", `{ hello }`)
 		c.wantClose(4409)
 	})
-	t.Run("in use in one burst of messages is 4409", func(t *testing.T) {
+	t.Run("in use by an operation that is still being prepared is 4409", func(t *testing.T) {
 		raw := dialRaw(t, rig)
 		raw.write(raw.text(initMessage("")))
 		raw.readFrame()
@@ -320,7 +387,7 @@ func TestIDs(t *testing.T) {
 			c.want(`{"type":"complete","id":"1"}`)
 		}
 	})
-	t.Run("nothing after the client's complete", func(t *testing.T) {
+	t.Run("nothing after the client's complete, not even an echo", func(t *testing.T) {
 		c := connect(t, rig, "")
 		c.subscribe("1", ticks)
 		transporttest.Wait(t, "watched", func() bool { return rig.Logs.Watched() == 1 })
@@ -341,7 +408,7 @@ func TestIDs(t *testing.T) {
 		c.complete("nobody")
 		c.wantNothing()
 	})
-	t.Run("operations interleave", func(t *testing.T) {
+	t.Run("operations interleave: a query is answered while another runs", func(t *testing.T) {
 		c := connect(t, rig, "")
 		c.subscribe("slow", `{ slow }`)
 		<-rig.Began

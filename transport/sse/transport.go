@@ -52,7 +52,7 @@ func (t Transport) Do(w http.ResponseWriter, r *http.Request, executor graphql.G
 	case call != nil && call.Type() == ast.Subscription:
 		t.stream(w, r, executor, call)
 	case transport.ParseAccept(r.Header).NamesJSON():
-		transport.Respond(w, r, call, errs)
+		t.Service.Respond(w, r, call, errs)
 	case errs != nil:
 		answer(w, &graphql.Response{Errors: errs})
 	default:

@@ -18,9 +18,12 @@ import (
 	"parley/transport/transporttest"
 )
 
+// The checklist of graphql-sse's distinct connections mode, line by line: each subtest of a
+// TestChecklist is one. e2e/conformance asks the same from outside.
+
 const ticks = `subscription { ticks(log: "a") }`
 
-func TestSubscription(t *testing.T) {
+func TestChecklistSubscription(t *testing.T) {
 	rig := newRig(t, transport.Options{})
 	for name, subscribe := range map[string]func(t *testing.T) *events{
 		"by POST": func(t *testing.T) *events { return post(t, rig, body(t, ticks), nil) },
@@ -42,13 +45,13 @@ func TestSubscription(t *testing.T) {
 			if want := []string{"id", "event", "data"}; !slices.Equal(b.fields, want) {
 				t.Fatalf("got fields %v", b.fields)
 			}
-			s.Close()
+			s.Close() // which unsubscribes
 			rig.WaitUntilIdle(t)
 		})
 	}
 }
 
-func TestHead(t *testing.T) {
+func TestChecklistHead(t *testing.T) {
 	rig := newRig(t, transport.Options{})
 	rig.Server.Config.Handler = withHeader(rig.Server.Config.Handler)
 	s := post(t, rig, body(t, ticks), nil) // the head is there before any event
@@ -86,7 +89,7 @@ func withHeader(next http.Handler) http.Handler {
 	})
 }
 
-func TestAnswersAtOnce(t *testing.T) {
+func TestChecklistAnswersAtOnce(t *testing.T) {
 	rig := newRig(t, transport.Options{})
 	for name, test := range map[string]struct{ query, data string }{
 		"query":            {`{ hello }`, `{"data":{"hello":"hello"}}`},
@@ -97,6 +100,9 @@ func TestAnswersAtOnce(t *testing.T) {
 		t.Run(name+": next, then complete, status 200", func(t *testing.T) {
 			s := post(t, rig, body(t, test.query), nil)
 			b := s.next()
+			if got := s.response.Header.Get("Content-Type"); got != "text/event-stream; charset=utf-8" {
+				t.Fatalf("got %s", got)
+			}
 			if s.response.StatusCode != 200 || b.event != "next" || test.data != "" && b.data != test.data {
 				t.Fatalf("got %d, %+v", s.response.StatusCode, b)
 			}
@@ -109,6 +115,16 @@ func TestAnswersAtOnce(t *testing.T) {
 			}
 			if _, err := s.block(); !errors.Is(err, io.EOF) {
 				t.Fatalf("got %v", err)
+			}
+		})
+	}
+	for name, query := range map[string]string{
+		"query": `{ hello }`, "validation error": `{ nothing }`, "subscription that can't be opened": `subscription { ticks(log: "missing") }`,
+	} {
+		t.Run(name+" by GET: next, then complete, status 200", func(t *testing.T) {
+			s := get(t, rig, "query="+url.QueryEscape(query), nil)
+			if first, last := s.next(), s.next(); s.response.StatusCode != 200 || first.event != "next" || last.event != "complete" {
+				t.Fatalf("got %d, %+v, %+v", s.response.StatusCode, first, last)
 			}
 		})
 	}
@@ -213,7 +229,7 @@ func record(rig *transporttest.Rig, major int) *httptest.ResponseRecorder {
 	return w
 }
 
-func TestHeartbeat(t *testing.T) {
+func TestChecklistHeartbeat(t *testing.T) {
 	rig := newRig(t, transport.Options{Heartbeat: 20 * time.Millisecond})
 	s := post(t, rig, body(t, ticks), nil)
 	for range 3 {

@@ -107,8 +107,8 @@ func (r *Rig) open(ctx context.Context, executor graphql.GraphExecutor, op *grap
 	case "state":
 		key := args["key"].(string)
 		return &render.Opened{
-			Spec:  delivery.Spec{Topic: "state/" + key, State: r.states.source(key)},
-			Group: "g", Renderer: renderer{field.Alias},
+			Spec:    delivery.Spec{Topic: "state/" + key, State: r.states.source(key)},
+			Sharing: delivery.Sharing{Group: "g", Renderer: renderer{field.Alias}},
 		}, nil
 	}
 	log := args["log"].(string)
@@ -118,12 +118,14 @@ func (r *Rig) open(ctx context.Context, executor graphql.GraphExecutor, op *grap
 	}
 	return &render.Opened{
 		Spec: delivery.Spec{
-			Topic: log, Start: start, Filter: eventlog.KindsOf(KindTick), Principal: ViewerFrom(ctx), Readable: eventlog.Everything(),
-			Authorize: func(context.Context) (eventlog.Intervals, error) { return eventlog.Everything(), nil },
+			Topic: log, Start: start, Filter: eventlog.KindsOf(KindTick), Principal: ViewerFrom(ctx), Access: everything,
+			Authorize: func(context.Context) (delivery.Access, error) { return everything, nil },
 		},
-		Group: op.RawQuery, Renderer: renderer{field.Alias},
+		Sharing: delivery.Sharing{Group: op.RawQuery, Renderer: renderer{field.Alias}},
 	}, nil
 }
+
+var everything = delivery.Access{Readable: eventlog.Everything()}
 
 var errNotFound = errors.New("no such log")
 

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,6 +33,8 @@ type Server struct {
 	dir  string
 	port int
 	args []string
+	// watches is the Sentinel's configuration, "" for a server.
+	watches string
 
 	mu      sync.Mutex
 	process *process // nil while stopped
@@ -48,11 +51,17 @@ type process struct {
 // command line ("--cluster-enabled", "yes").
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
+	return launch(t, &Server{args: args})
+}
+
+// launch starts what is described on a port of its own.
+func launch(t testing.TB, s *Server) *Server {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "redistest")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{t: t, dir: dir, args: args}
+	s.t, s.dir = t, dir
 	t.Cleanup(func() {
 		s.Stop()
 		_ = s.client.Close()
@@ -78,6 +87,25 @@ func Start(t testing.TB, args ...string) *Server {
 	}
 }
 
+// Address returns the URL.
+func (s *Server) Address() string { return s.URL }
+
+// ListenTLS has the server listen for TLS too, with the certificate it was started with, and returns the
+// port.
+func (s *Server) ListenTLS() string {
+	s.t.Helper()
+	port := strconv.Itoa(freePort(s.t))
+	s.Do("CONFIG", "SET", "tls-port", port)
+	return port
+}
+
+// Running reports whether the server hasn't been stopped.
+func (s *Server) Running() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.process != nil
+}
+
 func freePort(t testing.TB) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -96,11 +124,10 @@ func (s *Server) start() error {
 	if err != nil {
 		return fmt.Errorf("install redis-server 7.0 or later (apt-get install redis-server): %w", err)
 	}
-	args := append([]string{
-		"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir, "--daemonize", "no",
-		"--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--logfile", filepath.Join(s.dir, "log"),
-		"--enable-debug-command", "yes",
-	}, s.args...)
+	args, err := s.commandLine()
+	if err != nil {
+		return err
+	}
 	p := &process{cmd: exec.Command(path, args...), ended: make(chan struct{})}
 	p.cmd.SysProcAttr = withUs()
 	if err := p.cmd.Start(); err != nil {
@@ -114,6 +141,23 @@ func (s *Server) start() error {
 	s.process = p
 	s.mu.Unlock()
 	return s.untilReady(p)
+}
+
+// commandLine returns the arguments to start it with. A Sentinel keeps what it learns in its file.
+func (s *Server) commandLine() ([]string, error) {
+	if s.watches != "" {
+		file := filepath.Join(s.dir, "sentinel.conf")
+		text := fmt.Sprintf("port %d\nbind 127.0.0.1\ndir %s\nlogfile %s\n%s", s.port, s.dir, filepath.Join(s.dir, "log"), s.watches)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			return nil, err
+		}
+		return []string{file, "--sentinel"}, nil
+	}
+	return append([]string{
+		"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir, "--daemonize", "no",
+		"--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--logfile", filepath.Join(s.dir, "log"),
+		"--enable-debug-command", "yes",
+	}, s.args...), nil
 }
 
 func (s *Server) untilReady(p *process) error {
@@ -186,6 +230,34 @@ func (s *Server) end(signal os.Signal) {
 // Dir returns the server's data folder.
 func (s *Server) Dir() string { return s.dir }
 
+// Freeze stops the server's process in its tracks, as a machine that hangs, until Thaw. Connections stay
+// open and answer nothing.
+func (s *Server) Freeze() { s.signal(syscall.SIGSTOP) }
+
+// Thaw lets a frozen server go on.
+func (s *Server) Thaw() { s.signal(syscall.SIGCONT) }
+
+func (s *Server) signal(signal os.Signal) {
+	s.t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.process == nil {
+		s.t.Fatal("redistest: the server isn't running")
+	}
+	if err := s.process.cmd.Process.Signal(signal); err != nil {
+		s.t.Fatalf("redistest: %v", err)
+	}
+}
+
+// CutReplicas ends replication from this server, and lets no replica in again: what is written from now
+// on is here only.
+func (s *Server) CutReplicas() {
+	s.t.Helper()
+	s.Do("ACL", "SETUSER", replicaUser, "off")
+	s.Do("CLIENT", "KILL", "TYPE", "replica")
+	eventually(s.t, "no replica is connected", func() bool { return s.info("INFO", "replication")["connected_slaves"] == "0" })
+}
+
 // Restart starts the server again, with the data it had, after ending it if it is running. Further
 // arguments come after those it was started with.
 func (s *Server) Restart(args ...string) {
@@ -209,6 +281,13 @@ func (s *Server) KillPubSub() int64 {
 	n, _ := s.Do("CLIENT", "KILL", "TYPE", "pubsub").(int64)
 	return n
 }
+
+// quiet drops what go-redis writes to standard error of servers that tests have ended.
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}
+
+func init() { goredis.SetLogger(quiet{}) }
 
 // Snapshot is the data of a server at some moment.
 type Snapshot struct{ dir string }
