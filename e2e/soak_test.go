@@ -28,7 +28,6 @@ type soak struct {
 	*cluster
 	ctx     context.Context
 	clients sync.WaitGroup
-	ledgers map[string]*ledger
 	// What was done, for the report.
 	edits, kicks, typings, comings, stalls, badFrames, pauses atomic.Int64
 }
@@ -42,7 +41,7 @@ func TestSoak(t *testing.T) {
 	if longer, err := time.ParseDuration(os.Getenv("PARLEY_SOAK")); err == nil {
 		while = longer
 	}
-	s := &soak{T: t, ledgers: map[string]*ledger{}, cluster: startCluster(t, map[string]string{
+	s := &soak{T: t, cluster: startCluster(t, map[string]string{
 		"PARLEY_CUTOFF": cutoff.String(), "PARLEY_HEARTBEAT": "2s", "PARLEY_RATE_LIMITS": "off",
 		"PARLEY_LOG_MAX_ENTRIES": "2000",
 	})}
@@ -54,18 +53,17 @@ func TestSoak(t *testing.T) {
 	s.ctx = ctx
 	for i := range soakRooms {
 		room := owners[s.a].CreateRoom(t, fmt.Sprint("Soak ", i), "ws", "sse")
-		s.ledgers[room] = &ledger{acked: map[string]string{}}
-		s.readers = s.follow(room)
-		for name, r := range s.readers {
+		l := &ledger{acked: map[string]string{}}
+		for name, r := range s.follow(room) {
 			r.start(t)
 			defer func() {
 				if !t.Failed() {
-					r.checkComplete(t, fmt.Sprintf("room %d, %s", i, name), s.ledgers[room])
+					r.checkComplete(t, fmt.Sprintf("room %d, %s", i, name), l)
 				}
 			}()
 		}
 		for name, owner := range map[string]*parleytest.Client{"a": owners[s.a], "b": owners[s.b]} {
-			s.again(100*time.Millisecond, func(n int) { s.send(owner, room, fmt.Sprintf("%s %d", name, n), n) })
+			s.again(100*time.Millisecond, func(n int) { s.send(l, owner, room, fmt.Sprintf("%s %d", name, n), n) })
 			s.again(500*time.Millisecond, func(int) { s.comeAndGo(owner, room) })
 		}
 		s.again(time.Second, func(int) { s.kick(owners[s.a], drifter, room) })
@@ -121,14 +119,14 @@ func (s *soak) follow(room string) map[string]*reader {
 
 var transportsByUser = map[string]parleytest.Subscriber{"ws": parleytest.OverWS, "sse": parleytest.OverSSE}
 
-func (s *soak) send(c *parleytest.Client, room, content string, n int) {
+func (s *soak) send(l *ledger, c *parleytest.Client, room, content string, n int) {
 	// A message under way when the time is up is sent to its end: it may have been stored.
-	if !s.ledgers[room].send(context.WithoutCancel(s.ctx), c, room, content) {
+	if !l.send(context.WithoutCancel(s.ctx), c, room, content) {
 		s.Errorf("%q was never acknowledged", content)
 	}
-	s.ledgers[room].mu.Lock()
-	id := s.ledgers[room].acked[content]
-	s.ledgers[room].mu.Unlock()
+	l.mu.Lock()
+	id := l.acked[content]
+	l.mu.Unlock()
 	switch n % 5 {
 	case 0:
 		if s.ask(c, editMessage, map[string]any{"id": id, "content": content}) {
