@@ -11,6 +11,9 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"parley/auth"
+	"parley/chat"
+	"parley/document"
 	"parley/store/redis"
 )
 
@@ -23,8 +26,15 @@ type config struct {
 
 	Redis redisConfig `embed:"" prefix:"redis-"`
 
-	AuthSecret string   `env:"PARLEY_AUTH_SECRET" help:"HS256 secret of the tokens, at least 32 bytes; empty is development mode, which signs tokens for anybody."`
-	Origins    []string `env:"PARLEY_ORIGINS" sep:"," help:"Origins of web pages that may connect, beside the server's own. In development any loopback origin may."`
+	AuthSecret      string        `env:"PARLEY_AUTH_SECRET" help:"HS256 secret of the tokens, at least 32 bytes; with neither it nor PARLEY_AUTH_JWKS_URL, development mode signs tokens for anybody."`
+	AuthJWKSURL     string        `name:"auth-jwks-url" env:"PARLEY_AUTH_JWKS_URL" help:"Where the issuer of tokens publishes its keys (a JSON Web Key Set), by https; instead of PARLEY_AUTH_SECRET."`
+	AuthJWKSRefresh time.Duration `name:"auth-jwks-refresh" env:"PARLEY_AUTH_JWKS_REFRESH" default:"15m" help:"How often the issuer's keys are fetched. From 1s."`
+	AuthIssuer      string        `env:"PARLEY_AUTH_ISSUER" help:"What the iss claim of tokens must be; empty: not checked."`
+	AuthAudience    string        `env:"PARLEY_AUTH_AUDIENCE" help:"What the aud claim of tokens must contain; empty: not checked."`
+	AuthMaxLifetime time.Duration `env:"PARLEY_AUTH_MAX_LIFETIME" default:"0s" help:"How long a token may live at most; revocations are kept as long. 0: any token is good, and revocations are kept for ever."`
+	ExpirySpread    time.Duration `env:"PARLEY_EXPIRY_SPREAD" default:"5s" help:"Over how long before the end of its token a connection may be closed, so that many don't close at once."`
+
+	Origins []string `env:"PARLEY_ORIGINS" sep:"," help:"Origins of web pages that may connect, beside the server's own. In development any loopback origin may."`
 
 	Heartbeat     time.Duration `env:"PARLEY_HEARTBEAT" default:"12s" help:"How often each connection is pinged; a peer silent for two is cut. From 1s."`
 	InitTimeout   time.Duration `env:"PARLEY_INIT_TIMEOUT" default:"10s" help:"How long a WebSocket may take to send connection_init."`
@@ -32,6 +42,10 @@ type config struct {
 	PresenceGrace time.Duration `env:"PARLEY_PRESENCE_GRACE" default:"10s" help:"How long after their last connection users stay ONLINE."`
 	Cutoff        time.Duration `env:"PARLEY_CUTOFF" default:"10s" help:"How long this node believes what it is told while it can't read the store; then live delivery waits until it can. From 3s."`
 	DrainWindow   time.Duration `env:"PARLEY_DRAIN_WINDOW" default:"5s" help:"Over how long connections are closed when the server stops."`
+
+	TicketTTL      time.Duration `env:"PARLEY_TICKET_TTL" default:"1m" help:"How long a ticket may wait to be opened first."`
+	MaxTickets     int           `env:"PARLEY_MAX_TICKETS" default:"100" help:"Tickets of one user; beyond, the one that was used longest ago goes."`
+	MaxRevocations int           `env:"PARLEY_MAX_REVOCATIONS" default:"100000" help:"Revocations that are kept."`
 
 	MaxContent    int `env:"PARLEY_MAX_CONTENT" default:"8192" help:"Bytes of one message's content."`
 	MaxName       int `env:"PARLEY_MAX_NAME" default:"120" help:"Characters of a room's name."`
@@ -45,14 +59,18 @@ type config struct {
 	MaxBody       int `env:"PARLEY_MAX_BODY" default:"131072" help:"Bytes of one HTTP body."`
 	MaxOutbox     int `env:"PARLEY_MAX_OUTBOX" default:"1048576" help:"Bytes that may wait for one connection."`
 	StoreQueue    int `env:"PARLEY_STORE_QUEUE" default:"1024" help:"Calls that may wait for the store at a time; more are answered UNAVAILABLE at once."`
-	QueryTokens   int `name:"max-query-tokens" env:"PARLEY_MAX_QUERY_TOKENS" default:"5000" help:"Tokens of one GraphQL document."`
 	LogMaxEntries int `name:"log-max-entries" env:"PARLEY_LOG_MAX_ENTRIES" default:"10000" help:"Entries of one room's log that can be resumed from. Messages are kept regardless."`
 
-	Draft2026  bool          `name:"draft2026" env:"PARLEY_DRAFT2026" help:"Answer with the HTTP statuses of GraphQL over HTTP's draft of August 2026 (422, 294) instead of those of graphql-http's audits."`
-	LogMaxAge  time.Duration `env:"PARLEY_LOG_MAX_AGE" default:"168h" help:"Age up to which entries of a log are kept."`
-	SQLiteSync string        `name:"sqlite-sync" env:"PARLEY_SQLITE_SYNC" default:"NORMAL" enum:"NORMAL,FULL" help:"NORMAL survives the process's death, FULL a power cut too (slower)."`
-	LogLevel   slog.Level    `env:"PARLEY_LOG_LEVEL" default:"INFO" help:"DEBUG, INFO, WARN or ERROR."`
-	LogFormat  string        `env:"PARLEY_LOG_FORMAT" default:"text" enum:"text,json" help:"How log lines are written."`
+	Documents       document.Limits `embed:""`
+	Trusted         string          `name:"trusted-documents" env:"PARLEY_TRUSTED_DOCUMENTS" help:"JSON file of the only documents to serve, by their ids; empty serves any."`
+	QueryCache      int             `name:"query-cache" env:"PARLEY_QUERY_CACHE" default:"1000" help:"Documents kept parsed and validated."`
+	QueryCacheBytes int             `name:"query-cache-bytes" env:"PARLEY_QUERY_CACHE_BYTES" default:"67108864" help:"Bytes that the documents kept may take, by an estimate."`
+	Introspection   string          `name:"introspection" env:"PARLEY_INTROSPECTION" default:"auto" enum:"auto,on,off" help:"Whether clients may read the schema by introspection, and are suggested names of it: auto is in development only."`
+	Draft2026       bool            `name:"draft2026" env:"PARLEY_DRAFT2026" help:"Answer with the HTTP statuses of GraphQL over HTTP's draft of August 2026 (422, 294) instead of those of graphql-http's audits."`
+	LogMaxAge       time.Duration   `env:"PARLEY_LOG_MAX_AGE" default:"168h" help:"Age up to which entries of a log are kept."`
+	SQLiteSync      string          `name:"sqlite-sync" env:"PARLEY_SQLITE_SYNC" default:"NORMAL" enum:"NORMAL,FULL" help:"NORMAL survives the process's death, FULL a power cut too (slower)."`
+	LogLevel        slog.Level      `env:"PARLEY_LOG_LEVEL" default:"INFO" help:"DEBUG, INFO, WARN or ERROR."`
+	LogFormat       string          `env:"PARLEY_LOG_FORMAT" default:"text" enum:"text,json" help:"How log lines are written."`
 }
 
 // redisConfig is what there is to say of Redis beside the URL.
@@ -66,7 +84,12 @@ type redisConfig struct {
 }
 
 // development reports whether the server signs tokens for anybody who asks.
-func (c *config) development() bool { return c.AuthSecret == "" }
+func (c *config) development() bool { return c.AuthSecret == "" && c.AuthJWKSURL == "" }
+
+// introspection reports whether clients may read the schema.
+func (c *config) introspection() bool {
+	return c.Introspection == "on" || c.Introspection == "auto" && c.development()
+}
 
 // parseConfig reads flags and environment. kong prints help and errors and exits.
 func parseConfig(args []string) (*config, error) {
@@ -93,6 +116,15 @@ func (c *config) validate() error {
 		}
 	}
 	check(c.Heartbeat >= time.Second, "PARLEY_HEARTBEAT must be at least 1s")
+	check(c.AuthSecret == "" || c.AuthJWKSURL == "", "set PARLEY_AUTH_SECRET or PARLEY_AUTH_JWKS_URL, not both: tokens have one kind of key")
+	check(!c.development() || c.AuthIssuer == "" && c.AuthAudience == "",
+		"PARLEY_AUTH_ISSUER and PARLEY_AUTH_AUDIENCE need PARLEY_AUTH_SECRET or PARLEY_AUTH_JWKS_URL: development tokens name neither")
+	check(c.AuthJWKSRefresh >= time.Second, "PARLEY_AUTH_JWKS_REFRESH must be at least 1s")
+	check(c.AuthMaxLifetime >= 0, "PARLEY_AUTH_MAX_LIFETIME must not be negative")
+	check(!c.development() || c.AuthMaxLifetime == 0 || c.AuthMaxLifetime >= auth.DevTokenLifetime,
+		"PARLEY_AUTH_MAX_LIFETIME must be at least %v in development, which signs tokens for that long", auth.DevTokenLifetime)
+	check(c.TicketTTL >= time.Second, "PARLEY_TICKET_TTL must be at least 1s")
+	check(c.ExpirySpread >= 0, "PARLEY_EXPIRY_SPREAD must not be negative")
 	check(c.InitTimeout > 0, "PARLEY_INIT_TIMEOUT must be positive")
 	check(c.PresenceTTL >= 3*time.Second, "PARLEY_PRESENCE_TTL must be at least 3s")
 	check(c.PresenceGrace >= 0, "PARLEY_PRESENCE_GRACE must not be negative")
@@ -102,14 +134,18 @@ func (c *config) validate() error {
 	check(c.MaxBody >= 2*c.MaxContent, "PARLEY_MAX_BODY must be at least twice PARLEY_MAX_CONTENT, for the escapes in JSON")
 	check(c.MaxOutbox >= 2*c.MaxFrame, "PARLEY_MAX_OUTBOX must be at least twice PARLEY_MAX_FRAME")
 	for name, n := range map[string]int{
+		"PARLEY_MAX_TICKETS": c.MaxTickets, "PARLEY_MAX_REVOCATIONS": c.MaxRevocations,
 		"PARLEY_MAX_CONTENT": c.MaxContent, "PARLEY_MAX_NAME": c.MaxName, "PARLEY_MAX_METADATA": c.MaxMetadata,
 		"PARLEY_MAX_ROOMS_PER_USER": c.MaxRooms, "PARLEY_MAX_MEMBERS_PER_ROOM": c.MaxMembers, "PARLEY_MAX_PRESENCE": c.MaxPresence,
-		"PARLEY_MAX_AUDIENCES":  c.MaxAudiences,
-		"PARLEY_MAX_OPERATIONS": c.MaxOperations, "PARLEY_MAX_QUERY_TOKENS": c.QueryTokens, "PARLEY_LOG_MAX_ENTRIES": c.LogMaxEntries,
+		"PARLEY_MAX_AUDIENCES": c.MaxAudiences, "PARLEY_MAX_OPERATIONS": c.MaxOperations, "PARLEY_LOG_MAX_ENTRIES": c.LogMaxEntries,
+		"PARLEY_QUERY_CACHE": c.QueryCache, "PARLEY_QUERY_CACHE_BYTES": c.QueryCacheBytes,
 		"PARLEY_STORE_QUEUE": c.StoreQueue,
 	} {
 		check(n > 0, "%s must be positive", name)
 	}
+	errs = append(errs, c.Documents.Validate())
+	check(c.Documents.ResponseBytes >= chat.MaxPage*c.MaxContent,
+		"PARLEY_MAX_RESPONSE must hold a page: at least %d times PARLEY_MAX_CONTENT", chat.MaxPage)
 	check(c.Redis.Wait >= 0, "PARLEY_REDIS_WAIT must not be negative")
 	check(c.Redis.WaitTimeout >= time.Millisecond && c.Redis.WaitTimeout <= 2*time.Second,
 		"PARLEY_REDIS_WAIT_TIMEOUT must be between 1ms and 2s, which is less than Redis is given for an answer")
@@ -117,7 +153,7 @@ func (c *config) validate() error {
 	check((c.Redis.TLSCert == "") == (c.Redis.TLSKey == ""), "PARLEY_REDIS_TLS_CERT and PARLEY_REDIS_TLS_KEY go together")
 	check(c.LogMaxAge >= 10*time.Minute, "PARLEY_LOG_MAX_AGE must be at least 10m")
 	check(!c.development() || isLoopback(c.Addr),
-		"development mode signs tokens for anybody, so it listens on loopback only: set PARLEY_AUTH_SECRET to listen on %s", c.Addr)
+		"development mode signs tokens for anybody, so it listens on loopback only: set PARLEY_AUTH_SECRET or PARLEY_AUTH_JWKS_URL to listen on %s", c.Addr)
 	return errors.Join(errs...)
 }
 
@@ -133,18 +169,25 @@ func isLoopback(addr string) bool {
 
 // LogValue is the settings as they may be printed: without secrets.
 func (c *config) LogValue() slog.Value {
-	secret := "none: development mode"
-	if !c.development() {
-		secret = "set"
-	}
 	return slog.GroupValue(
 		slog.String("addr", c.Addr), slog.String("admin", c.AdminAddr), slog.String("store", c.storeName()), slog.Int("redis-wait", c.Redis.Wait),
-		slog.String("secret", secret), slog.String("origins", strings.Join(c.Origins, " ")),
+		slog.String("tokens", c.tokenKeys()), slog.String("origins", strings.Join(c.Origins, " ")),
 		slog.Duration("heartbeat", c.Heartbeat), slog.Duration("init-timeout", c.InitTimeout),
 		slog.Duration("presence-ttl", c.PresenceTTL), slog.Duration("presence-grace", c.PresenceGrace),
 		slog.Duration("cutoff", c.Cutoff),
 		slog.Int("log-max-entries", c.LogMaxEntries), slog.Duration("log-max-age", c.LogMaxAge),
 	)
+}
+
+// tokenKeys names what tokens are verified with.
+func (c *config) tokenKeys() string {
+	switch {
+	case c.AuthSecret != "":
+		return "a secret"
+	case c.AuthJWKSURL != "":
+		return "an issuer's keys"
+	}
+	return "development mode"
 }
 
 func (c *config) storeName() string {

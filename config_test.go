@@ -77,6 +77,10 @@ func TestSettingsThatDontFit(t *testing.T) {
 		says string
 	}{
 		"open to the world in development": {[]string{"--addr=0.0.0.0:8080"}, "development mode"},
+		"a secret and a key set":           {[]string{"--auth-secret=" + strings.Repeat("s", 32), "--auth-jwks-url=https://issuer.test/"}, "not both"},
+		"an issuer in development":         {[]string{"--auth-issuer=https://issuer.test/"}, "PARLEY_AUTH_ISSUER"},
+		"keys fetched without a pause":     {[]string{"--auth-jwks-refresh=1ms"}, "PARLEY_AUTH_JWKS_REFRESH"},
+		"an expiry spread backwards":       {[]string{"--expiry-spread=-1s"}, "PARLEY_EXPIRY_SPREAD"},
 		"heartbeat":                        {[]string{"--heartbeat=10ms"}, "PARLEY_HEARTBEAT"},
 		"cutoff":                           {[]string{"--cutoff=1s"}, "PARLEY_CUTOFF"},
 		"presence":                         {[]string{"--presence-ttl=1s"}, "PARLEY_PRESENCE_TTL"},

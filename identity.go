@@ -1,42 +1,87 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"time"
 
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/prometheus/client_golang/prometheus"
+
 	"parley/auth"
+	"parley/transport"
 )
 
-// identity is how the server knows who asks: by tokens of a secret that operators set, or, in
-// development, of one that the server keeps and signs with.
+// identity is how the server knows who asks: by tokens of a secret that operators set, of an
+// issuer that publishes its keys, or, in development, of a secret that the server keeps and signs
+// with.
 type identity struct {
-	verifier auth.Verifier
-	origins  *auth.Origins
-	signer   *auth.Signer // nil outside development
+	verifier    auth.Verifier
+	origins     *auth.Origins
+	signer      *auth.Signer // nil outside development
+	keys        *auth.KeySet // nil where tokens are signed by a secret
+	revocations *auth.Revocations
+	tickets     *auth.Tickets
+	// spread is how long before its token's end a connection may be closed.
+	spread time.Duration
 }
 
-func newIdentity(c *config) (*identity, error) {
+func newIdentity(c *config, store auth.Store, log *slog.Logger, metrics prometheus.Registerer) (*identity, error) {
+	i := &identity{spread: c.ExpirySpread}
+	i.revocations = auth.NewRevocations(store, auth.RevocationOptions{
+		Keep: c.AuthMaxLifetime, Most: c.MaxRevocations, Log: log, Registerer: metrics,
+	})
+	i.tickets = auth.NewTickets(store, i.revocations, auth.TicketOptions{TTL: c.TicketTTL, Most: c.MaxTickets})
+	verifier, err := i.newVerifier(c, log)
+	if err != nil {
+		return nil, err
+	}
+	i.verifier = i.revocations.Verifier(verifier)
+	i.origins, err = auth.NewOrigins(c.Origins, c.development())
+	return i, err
+}
+
+// newVerifier returns what judges a token by itself.
+func (i *identity) newVerifier(c *config, log *slog.Logger) (v auth.Verifier, err error) {
+	options := auth.Options{Issuer: c.AuthIssuer, Audience: c.AuthAudience, MaxLifetime: c.AuthMaxLifetime}
+	if c.AuthJWKSURL != "" {
+		i.keys, err = auth.NewKeySet(auth.KeySetOptions{URL: c.AuthJWKSURL, Refresh: c.AuthJWKSRefresh, Log: log})
+		if err != nil {
+			return nil, fmt.Errorf("PARLEY_AUTH_JWKS_URL: %w", err)
+		}
+		return auth.NewKeySetVerifier(i.keys, options), nil
+	}
 	secret := []byte(c.AuthSecret)
-	var err error
 	if c.development() {
 		if secret, err = auth.LoadOrCreateSecret(c.Data); err != nil {
 			return nil, err
 		}
+		if i.signer, err = auth.NewSigner(secret); err != nil {
+			return nil, err
+		}
 	}
-	var i identity
-	if i.verifier, err = auth.NewHS256Verifier(secret, auth.Options{}); err != nil {
-		return nil, err
-	}
-	if i.origins, err = auth.NewOrigins(c.Origins, c.development()); err != nil {
-		return nil, err
-	}
-	if c.development() {
-		i.signer, err = auth.NewSigner(secret)
-	}
-	return &i, err
+	return auth.NewHS256Verifier(secret, options)
 }
+
+// parts are what keeps current, in the background, what tokens and tickets are judged by.
+func (i *identity) parts() map[string]func(context.Context) error {
+	parts := map[string]func(context.Context) error{
+		"revocations": i.revocations.Run, "tickets": i.tickets.Run,
+	}
+	if i.keys != nil {
+		parts["keys"] = i.keys.Run
+	}
+	return parts
+}
+
+// ready reports whether tokens can be verified at all.
+func (i *identity) ready() bool { return i.keys == nil || i.keys.Ready() }
 
 // keep returns a context that holds, of a request, only what its connection needs to live on.
 func (i *identity) keep(r *http.Request) context.Context {
@@ -56,17 +101,118 @@ func (i *identity) fromPayload(ctx context.Context, payload map[string]any) (con
 	if err != nil {
 		return nil, err
 	}
-	viewer, err := i.verifier.Verify(ctx, token)
+	viewer, err := i.verify(ctx, token)
 	if err != nil {
 		return nil, err
 	}
 	return auth.WithViewer(ctx, viewer), nil
 }
 
+func (i *identity) verify(ctx context.Context, token string) (*auth.Viewer, error) {
+	viewer, err := i.verifier.Verify(ctx, token)
+	return viewer, tryLater(err)
+}
+
+// tryLater tells the transports which errors aren't the fault of a token or ticket.
+func tryLater(err error) error {
+	if err != nil && !errors.Is(err, auth.ErrBadToken) {
+		err = fmt.Errorf("%w: %w", transport.ErrTryLater, err)
+	}
+	return err
+}
+
+// refresh has the connection that carries an operation go on with another token of its user's.
+func (i *identity) refresh(ctx context.Context, token string) (expires time.Time, err error) {
+	conn := transport.ConnFrom(ctx)
+	if conn == nil {
+		return time.Time{}, auth.ErrNoConnection
+	}
+	viewer, err := i.verifier.Verify(ctx, token)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return viewer.Expires.Add(-auth.Leeway), i.renew(conn, viewer)
+}
+
+// refreshFromPayload does the same with the payload of a pong, which need not hold a token.
+func (i *identity) refreshFromPayload(conn *transport.Conn, payload map[string]any) error {
+	token, err := auth.BearerFromPayload(payload)
+	if errors.Is(err, auth.ErrNoToken) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	viewer, err := i.verify(conn.Context(), token)
+	if err != nil {
+		return err
+	}
+	return i.renew(conn, viewer)
+}
+
+func (i *identity) renew(conn *transport.Conn, viewer *auth.Viewer) error {
+	if before := auth.ViewerFrom(conn.Context()); before == nil || before.ID != viewer.ID {
+		return auth.ErrOtherUser
+	}
+	conn.Renew(func(base context.Context) context.Context {
+		i.hold(conn, viewer)
+		return auth.WithViewer(base, viewer)
+	})
+	return nil
+}
+
+// hold has a connection end when its viewer's token is revoked.
+func (i *identity) hold(conn *transport.Conn, viewer *auth.Viewer) {
+	i.revocations.Hold(conn, viewer, func() { conn.Close(transport.ReasonRevoked) })
+}
+
+// attend has a connection end when its token is revoked, or the ticket that opened it opens another.
+func (i *identity) attend(ctx context.Context, conn *transport.Conn, viewer *auth.Viewer) (release func()) {
+	i.hold(conn, viewer)
+	drop := func() { i.revocations.Drop(conn) }
+	opening, ok := ctx.Value(openingKey{}).(*auth.Opening)
+	if !ok {
+		return drop
+	}
+	giveUp, err := i.tickets.Serve(ctx, opening, func() { conn.Close(transport.ReasonTakenOver) })
+	if err != nil {
+		conn.Close(transport.ReasonOverload.Because("The ticket can't be checked now, please reconnect"))
+		return drop
+	}
+	return func() {
+		giveUp()
+		drop()
+	}
+}
+
+type openingKey struct{}
+
+// redeem opens a ticket.
+func (i *identity) redeem(ctx context.Context, ticket string) (context.Context, *graphql.RawParams, error) {
+	opening, err := i.tickets.Open(ctx, ticket)
+	if err != nil {
+		return nil, nil, tryLater(err)
+	}
+	params := &graphql.RawParams{Query: opening.Document}
+	if opening.Variables != nil {
+		decoder := json.NewDecoder(bytes.NewReader(opening.Variables))
+		decoder.UseNumber() // as they were written
+		if err := decoder.Decode(&params.Variables); err != nil {
+			return nil, nil, err
+		}
+	}
+	base := context.WithValue(context.Background(), openingKey{}, opening)
+	return auth.WithViewer(base, opening.Viewer), params, nil
+}
+
+// expires returns when the viewer's connection is to be closed: never later than its token is
+// refused, and at some moment of the spread before, for many tokens may end together. It takes at
+// most half of what is left of a token's life.
 func (i *identity) expires(ctx context.Context) (time.Time, bool) {
 	v := auth.ViewerFrom(ctx)
 	if v == nil {
 		return time.Time{}, false
 	}
-	return v.Expires, !v.Expires.IsZero()
+	spread := min(i.spread, time.Until(v.Expires)/2)
+	return v.Expires.Add(-rand.N(max(spread, 0) + 1)), !v.Expires.IsZero()
 }

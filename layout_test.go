@@ -14,6 +14,7 @@ import (
 var layout = map[string][]string{
 	"":                      {"*"},
 	"eventlog":              {},
+	"document":              {},
 	"presence":              {},
 	"auth":                  {},
 	"web":                   {},
@@ -26,10 +27,10 @@ var layout = map[string][]string{
 	"transport/graphqlws":   {"transport", "delivery", "render"},
 	"transport/sse":         {"transport", "delivery", "render"},
 	"transport/graphqlhttp": {"transport", "delivery", "render"},
-	"store/sqlite":          {"chat", "eventlog", "presence"},
-	"store/redis":           {"chat", "eventlog", "presence"},
+	"store/sqlite":          {"chat", "eventlog", "presence", "auth"},
+	"store/redis":           {"chat", "eventlog", "presence", "auth"},
 	// Support for tests; nothing that ships imports these.
-	"store/storetest":         {"chat", "eventlog", "presence"},
+	"store/storetest":         {"chat", "eventlog", "presence", "auth"},
 	"store/redis/redistest":   {},
 	"transport/transporttest": {"transport", "transport/graphqlws", "transport/sse", "transport/graphqlhttp", "delivery", "render", "eventlog"},
 	"e2e":                     {"store/redis/redistest"},

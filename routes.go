@@ -9,11 +9,11 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/handler"
-	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"parley/auth"
+	"parley/document"
 	"parley/eventlog"
 	"parley/resolvers"
 	"parley/transport/graphqlhttp"
@@ -30,29 +30,31 @@ const (
 	idleTimeout      = 2 * time.Minute
 	drainPatience    = 5 * time.Second
 	readyTimeout     = 2 * time.Second
-	queryCacheSize   = 1000
 	pollAfterSeconds = 10
 )
 
 // graphql is the endpoint of every transport.
 func (s *server) graphql(schema graphql.ExecutableSchema) http.Handler {
-	h := handler.New(schema)
+	h, introspection := handler.New(schema), s.config.introspection()
 	h.AddTransport(graphqlws.Transport{Service: s.connections})
 	h.AddTransport(sse.Transport{Service: s.connections})
 	h.AddTransport(graphqlhttp.Transport{Service: s.connections})
 	h.SetErrorPresenter(resolvers.PresentError(s.log))
 	h.SetRecoverFunc(resolvers.RecoverPanic(s.log))
-	h.SetQueryCache(lru.New[*ast.QueryDocument](queryCacheSize))
-	h.SetParserTokenLimit(s.config.QueryTokens)
-	h.Use(resolvers.Documents{Introspection: s.config.development()})
-	h.SetDisableSuggestion(!s.config.development())
+	h.SetQueryCache(s.gate.Cache())
+	h.SetParserTokenLimit(s.config.Documents.Tokens)
+	h.SetValidationRulesFn(func() *rules.Rules { return document.Rules(introspection) })
+	h.SetDisableSuggestion(!introspection)
+	h.Use(s.gate)
+	h.Use(resolvers.Documents{Introspection: introspection})
 	return h
 }
 
 // routes are what clients see.
-func (s *server) routes(endpoint http.Handler, identity *identity) http.Handler {
+func (s *server) routes(endpoint http.Handler) http.Handler {
+	identity := s.identity
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", auth.Authenticate(identity.verifier, s.identityFailed)(endpoint))
+	mux.Handle("/graphql", identity.origins.Guard(auth.Authenticate(identity.verifier, s.identityFailed)(endpoint)))
 	mux.Handle("/playground", web.Playground())
 	mux.Handle("/playground/", web.Playground())
 	mux.Handle("GET /{$}", http.RedirectHandler("/playground", http.StatusFound))
@@ -75,8 +77,8 @@ func serveSchema(w http.ResponseWriter, _ *http.Request) {
 }
 
 // ready tells a load balancer whether to send clients here: not while draining, nor while the
-// store doesn't answer or is too long out of sight. A store that can be read but takes no writes is
-// told of, but clients are better off here than nowhere.
+// store doesn't answer or is too long out of sight, nor before there are keys to verify tokens with. A
+// store that can be read but takes no writes is told of, but clients are better off here than nowhere.
 func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
@@ -90,6 +92,8 @@ func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		s.log.WarnContext(ctx, "not ready", "error", err)
 		answer(w, http.StatusServiceUnavailable, "the store doesn't answer")
+	case !s.identity.ready():
+		answer(w, http.StatusServiceUnavailable, "the keys of tokens can't be fetched")
 	default:
 		answer(w, http.StatusOK, "ready")
 	}
@@ -106,6 +110,7 @@ func answer(w http.ResponseWriter, status int, text string) {
 func (s *server) adminRoutes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{Registry: s.metrics}))
+	mux.Handle("/revocations", auth.RevokeHandler(s.identity.revocations, s.log))
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)

@@ -23,6 +23,7 @@ import (
 	"parley/auth"
 	"parley/chat"
 	"parley/delivery"
+	"parley/document"
 	"parley/eventlog"
 	"parley/graph"
 	"parley/presence"
@@ -72,7 +73,7 @@ func run(c *config, log *slog.Logger) error {
 	failed := s.serve()
 	log.Info("parley is up", "url", "http://"+s.main.Addr, "settings", c)
 	if c.development() {
-		log.Warn("DEVELOPMENT MODE: /dev/token signs a token for anybody who asks. Set PARLEY_AUTH_SECRET for anything real.")
+		log.Warn("DEVELOPMENT MODE: /dev/token signs a token for anybody who asks. Set PARLEY_AUTH_SECRET or PARLEY_AUTH_JWKS_URL for anything real.")
 	}
 	select {
 	case <-ctx.Done():
@@ -89,6 +90,7 @@ type engine interface {
 	eventlog.Log
 	eventlog.State
 	presence.Store
+	auth.Store
 	// Confirmed returns a moment up to which watchers of a log ("": of anything) have been told of all
 	// there is, or to look for it: how old that is tells a node that is cut off from the store.
 	Confirmed(log string) time.Time
@@ -102,8 +104,10 @@ type server struct {
 	log         *slog.Logger
 	metrics     *prometheus.Registry
 	store       engine
+	identity    *identity
 	tracker     *presence.Tracker
 	hub         *delivery.Hub
+	gate        *document.Gate
 	connections *transport.Service
 	main, admin *http.Server
 	listeners   []net.Listener
@@ -136,8 +140,10 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 	}); err != nil {
 		return nil, err
 	}
-	identity, err := newIdentity(c)
-	if err != nil {
+	if s.identity, err = newIdentity(c, s.store, log, s.metrics); err != nil {
+		return nil, err
+	}
+	if err := s.identity.revocations.Load(ctx); err != nil {
 		return nil, err
 	}
 	if c.development() {
@@ -149,21 +155,27 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 		MaxAudiences: c.MaxAudiences, Confirmed: s.store.Confirmed, Cutoff: c.Cutoff, Log: log, Registerer: s.metrics,
 	})
 	schema := graph.NewExecutableSchema(graph.Config{Resolvers: &resolvers.Resolver{
+		RefreshSession: s.identity.refresh, Tickets: s.identity.tickets, Validate: transport.Validate,
 		Chat: rooms, Tracker: s.tracker, Presence: s.store, State: s.store, Log: s.store,
 		PollAfterSeconds: pollAfterSeconds, MaxPresence: c.MaxPresence, Logger: log,
 	}})
+	if s.gate, err = newGate(c, schema.Schema()); err != nil {
+		return nil, err
+	}
 	opener := render.NewOpener(schema.Schema(), s.metrics)
+	opener.Afford = s.gate.Afford
 	s.connections = transport.NewService(transport.Options{
 		Hub: s.hub, Open: opener.Open,
 		Heartbeat: c.Heartbeat, InitTimeout: c.InitTimeout,
 		HighWater: c.MaxOutbox, MaxFrame: c.MaxFrame, MaxBody: c.MaxBody, MaxOperations: c.MaxOperations,
 		Draft2026:   c.Draft2026,
-		BaseContext: identity.keep, Authenticate: identity.fromPayload, Expires: identity.expires,
-		Connected: s.connected, OriginAllowed: identity.origins.Allowed,
+		BaseContext: s.identity.keep, Authenticate: s.identity.fromPayload, Refresh: s.identity.refreshFromPayload, Redeem: s.identity.redeem,
+		Expires:   s.identity.expires,
+		Connected: s.connected, OriginAllowed: s.identity.origins.Allowed,
 		Log: log, Registerer: s.metrics,
 	})
 	s.main = &http.Server{
-		Addr: c.Addr, Handler: s.routes(s.graphql(schema), identity),
+		Addr: c.Addr, Handler: s.routes(s.graphql(schema)),
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout, IdleTimeout: idleTimeout,
 	}
 	s.admin = &http.Server{Addr: c.AdminAddr, Handler: s.adminRoutes(), ReadHeaderTimeout: headerTimeout}
@@ -186,13 +198,20 @@ func openStore(ctx context.Context, c *config, log *slog.Logger, metrics prometh
 	})
 }
 
-// connected registers an authenticated stream as a presence device.
+// connected registers an authenticated stream as its viewer's: one that ends with the right to it,
+// and a presence device.
 func (s *server) connected(ctx context.Context) (release func()) {
-	if auth.ViewerFrom(ctx) == nil {
+	viewer := auth.ViewerFrom(ctx)
+	if viewer == nil {
 		return nil
 	}
+	neglect := s.identity.attend(ctx, transport.ConnFrom(ctx), viewer)
 	user, _ := resolvers.PresenceUser(ctx)
-	return s.tracker.Device(ctx, user)
+	leave := s.tracker.Device(ctx, user)
+	return func() {
+		neglect()
+		leave()
+	}
 }
 
 // listen takes the addresses, so that whatever is wrong with them is said before anything runs.
@@ -215,12 +234,19 @@ func (s *server) listen() error {
 func (s *server) serve() (failed <-chan error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stopping = cancel
-	failures := make(chan error, 1+len(s.listeners))
+	failures := make(chan error, 4+len(s.listeners))
 	s.background.Go(func() {
 		if err := s.tracker.Run(ctx); err != nil && ctx.Err() == nil {
 			failures <- fmt.Errorf("presence: %w", err)
 		}
 	})
+	for name, run := range s.identity.parts() {
+		s.background.Go(func() {
+			if err := run(ctx); err != nil && ctx.Err() == nil {
+				failures <- fmt.Errorf("%s: %w", name, err)
+			}
+		})
+	}
 	for i, l := range s.listeners {
 		h := []*http.Server{s.main, s.admin}[i]
 		s.background.Go(func() {

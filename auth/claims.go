@@ -36,7 +36,7 @@ var ownIDPrefixes = []string{"r_", "m_", "rm_"}
 // picture, avatarUrl) never bar anybody from signing in: they are cut, cleaned, or
 // left out. picture is the standard claim of OpenID Connect Core §5.1.
 func viewerOf(claims jwt.MapClaims) (*Viewer, error) {
-	if err := checkDates(claims, "exp", "nbf"); err != nil {
+	if err := checkDates(claims, "exp", "nbf", "iat"); err != nil {
 		return nil, err
 	}
 	expires, err := claims.GetExpirationTime()
@@ -54,13 +54,21 @@ func viewerOf(claims jwt.MapClaims) (*Viewer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("its jti claim %w", err)
 	}
-	return &Viewer{
+	issued, err := claims.GetIssuedAt()
+	if err != nil {
+		return nil, errors.New("its iat claim is not a number")
+	}
+	viewer := &Viewer{
 		ID:        id,
 		Name:      displayName(claims["name"], id),
 		AvatarURL: avatarURL(claims["picture"], claims["avatarUrl"]),
 		TokenID:   tokenID,
 		Expires:   expires.Add(Leeway),
-	}, nil
+	}
+	if issued != nil {
+		viewer.IssuedAt = issued.Time
+	}
+	return viewer, nil
 }
 
 func checkDates(claims jwt.MapClaims, names ...string) error {

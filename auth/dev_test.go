@@ -52,7 +52,7 @@ func TestSign(t *testing.T) {
 					t.Error("no token id")
 				}
 				mustEqual(t, &auth.Viewer{ID: test.user, Name: test.want, TokenID: viewer.TokenID,
-					Expires: time.Now().Add(auth.DevTokenLifetime + auth.Leeway).Local()}, viewer)
+					IssuedAt: time.Now().Local(), Expires: time.Now().Add(auth.DevTokenLifetime + auth.Leeway).Local()}, viewer)
 			})
 		})
 	}

@@ -17,6 +17,12 @@ var (
 	ErrBadToken = errors.New("the token is refused")
 	// ErrExpired: the token was good once.
 	ErrExpired = fmt.Errorf("%w: it has expired", ErrBadToken)
+	// ErrUnavailable: the token can't be judged now. It may be good; try again.
+	ErrUnavailable = errors.New("the token can't be checked now, try again")
+	// ErrOtherUser: the token is good, but another user's than the connection's.
+	ErrOtherUser = errors.New("the token is another user's")
+	// ErrNoConnection: a token was sent to refresh a connection, by a request of its own.
+	ErrNoConnection = errors.New("there is no connection here to refresh: send this over its WebSocket, or the token with the next request")
 	// ErrBadIdentity: the user or the name can't be put into a token.
 	ErrBadIdentity = errors.New("this identity is refused")
 )
@@ -26,6 +32,7 @@ const (
 	codeBadInput        = "BAD_INPUT"
 	codeForbidden       = "FORBIDDEN"
 	codeInternal        = "INTERNAL"
+	codeLimitExceeded   = "LIMIT_EXCEEDED"
 	codeUnauthenticated = "UNAUTHENTICATED"
 	codeUnavailable     = "UNAVAILABLE"
 )
@@ -44,7 +51,7 @@ func writeError(w http.ResponseWriter, status int, code, message string) {
 	}{[]graphQLError{{message, extensions{code}}}})
 }
 
-// writeJSON answers with a value made of strings only, which always marshals.
+// writeJSON answers with a value made of strings, numbers and times, which always marshals.
 func writeJSON(w http.ResponseWriter, status int, value any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)

@@ -47,7 +47,8 @@ func viewerOfRequest(verifier Verifier, r *http.Request) (*Viewer, error) {
 
 func refuseRequest(w http.ResponseWriter, err error) {
 	if !errors.Is(err, ErrBadToken) {
-		writeError(w, http.StatusServiceUnavailable, codeUnavailable, "the token can't be checked now, try again")
+		w.Header().Set("Retry-After", "1")
+		writeError(w, http.StatusServiceUnavailable, codeUnavailable, ErrUnavailable.Error())
 		return
 	}
 	w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)

@@ -25,8 +25,8 @@ const (
 type Verifier interface {
 	// Verify returns the viewer that the token names, or an error that is
 	// [ErrBadToken] ([ErrExpired] among them) when the token is to blame. Any other
-	// error means that it could not be judged: the caller may try again. No error
-	// contains any of the token.
+	// error, [ErrUnavailable] as a rule, means that it could not be judged: the caller
+	// may try again. No error contains any of the token.
 	Verify(ctx context.Context, token string) (*Viewer, error)
 }
 
@@ -38,6 +38,8 @@ type Options struct {
 	// Audience is what the aud claim must contain (RFC 7519 §4.1.3); empty: not
 	// checked, so that a token which names an audience is still accepted.
 	Audience string
+	// MaxLifetime bounds how far ahead exp may lie; 0: any distance will do.
+	MaxLifetime time.Duration
 }
 
 // NewHS256Verifier returns a verifier of tokens signed by HMAC with SHA-256 under
@@ -48,7 +50,18 @@ func NewHS256Verifier(secret []byte, options Options) (Verifier, error) {
 		return nil, err
 	}
 	key := bytes.Clone(secret)
-	return newJWTVerifier(jwt.SigningMethodHS256, func(*jwt.Token) (any, error) { return key, nil }, options), nil
+	find := func(context.Context, *jwt.Token) (any, error) { return key, nil }
+	return newJWTVerifier([]string{jwt.SigningMethodHS256.Alg()}, find, options), nil
+}
+
+// NewKeySetVerifier returns a verifier of tokens signed with the private halves of the
+// keys in the set, by RSA (PKCS #1), ECDSA or EdDSA, and by nothing else: HMAC, for
+// which a public key would do as the secret, is never accepted (RFC 8725 §2.1).
+// Tokens of keys that can't be known now are [ErrUnavailable].
+func NewKeySetVerifier(keys *KeySet, options Options) Verifier {
+	return newJWTVerifier([]string{
+		"RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "EdDSA",
+	}, keys.key, options)
 }
 
 func checkSecret(secret []byte) error {
@@ -59,15 +72,19 @@ func checkSecret(secret []byte) error {
 	return nil
 }
 
-// jwtVerifier verifies tokens of one algorithm, with keys found by their header.
+// jwtVerifier verifies tokens of some algorithms, with keys found by their header.
 type jwtVerifier struct {
 	parser *jwt.Parser
-	key    jwt.Keyfunc
+	find   keyFinder
+	// maxLifetime is 0 for any.
+	maxLifetime time.Duration
 }
 
-func newJWTVerifier(method jwt.SigningMethod, key jwt.Keyfunc, options Options) *jwtVerifier {
+type keyFinder func(context.Context, *jwt.Token) (any, error)
+
+func newJWTVerifier(methods []string, find keyFinder, options Options) *jwtVerifier {
 	demands := []jwt.ParserOption{
-		jwt.WithValidMethods([]string{method.Alg()}),
+		jwt.WithValidMethods(methods),
 		jwt.WithExpirationRequired(),
 		jwt.WithLeeway(Leeway),
 		jwt.WithStrictDecoding(),
@@ -76,11 +93,11 @@ func newJWTVerifier(method jwt.SigningMethod, key jwt.Keyfunc, options Options) 
 	if options.Audience != "" {
 		demands = append(demands, jwt.WithAudience(options.Audience))
 	}
-	return &jwtVerifier{parser: jwt.NewParser(demands...), key: key}
+	return &jwtVerifier{parser: jwt.NewParser(demands...), find: find, maxLifetime: options.MaxLifetime}
 }
 
 // Verify implements [Verifier].
-func (v *jwtVerifier) Verify(_ context.Context, token string) (*Viewer, error) {
+func (v *jwtVerifier) Verify(ctx context.Context, token string) (*Viewer, error) {
 	switch {
 	case len(token) > MaxTokenBytes:
 		return nil, fmt.Errorf("%w: it is longer than %d bytes", ErrBadToken, MaxTokenBytes)
@@ -90,12 +107,15 @@ func (v *jwtVerifier) Verify(_ context.Context, token string) (*Viewer, error) {
 	// MapClaims keeps claim names case-sensitive (RFC 7519 §10.1.1); a struct would
 	// take "SUB" for sub.
 	claims := jwt.MapClaims{}
-	if _, err := v.parser.ParseWithClaims(token, claims, v.keyOf); err != nil {
+	if _, err := v.parser.ParseWithClaims(token, claims, v.keyOf(ctx)); err != nil {
 		return nil, refusal(err)
 	}
 	viewer, err := viewerOf(claims)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadToken, err)
+	}
+	if v.maxLifetime > 0 && time.Until(viewer.Expires) > v.maxLifetime+2*Leeway {
+		return nil, fmt.Errorf("%w: it would live longer than %v", ErrBadToken, v.maxLifetime)
 	}
 	return viewer, nil
 }
@@ -104,17 +124,21 @@ var errCriticalHeader = errors.New("critical header parameter")
 
 // keyOf refuses extensions that must be understood (RFC 7515 §4.1.11: we understand
 // none) before it looks for the key.
-func (v *jwtVerifier) keyOf(token *jwt.Token) (any, error) {
-	if _, present := token.Header["crit"]; present {
-		return nil, errCriticalHeader
+func (v *jwtVerifier) keyOf(ctx context.Context) jwt.Keyfunc {
+	return func(token *jwt.Token) (any, error) {
+		if _, present := token.Header["crit"]; present {
+			return nil, errCriticalHeader
+		}
+		return v.find(ctx, token)
 	}
-	return v.key(token)
 }
 
 // refusals says in words of our own why a token fell: the library's words may quote
 // it. The first match wins, so expiry is told only when nothing else is wrong.
 var refusals = []struct{ cause, refusal error }{
 	{jwt.ErrTokenMalformed, because("it is not a JSON Web Token")},
+	{errNoKeys, errNoKeys},
+	{errUnknownKey, because("it is signed with an unknown key")},
 	{errCriticalHeader, because("its header demands an unknown extension")},
 	{jwt.ErrTokenUnverifiable, because("its signing algorithm is unknown")},
 	{jwt.ErrTokenSignatureInvalid, because("its signature does not hold")},

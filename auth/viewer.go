@@ -19,6 +19,8 @@ type Viewer struct {
 	// TokenID is the token's jti (RFC 7519 §4.1.7), by which a single token can be
 	// revoked; empty when it has none.
 	TokenID string
+	// IssuedAt is the token's iat, in whole seconds; zero when it has none.
+	IssuedAt time.Time
 	// Expires is the instant from which the token is refused: its exp claim plus
 	// [Leeway]. Whatever outlives a request ends then.
 	Expires time.Time

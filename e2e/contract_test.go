@@ -120,11 +120,18 @@ func runOperations(t *testing.T, node *parleytest.Node, doc *ast.QueryDocument, 
 	names := strings.NewReplacer(
 		"{general}", "r_general", "{room}", room, "{user}", prefix+"-bob",
 		"{message}", sent.Text("sendMessage", "message", "id"), "{cursor}", sent.Text("sendMessage", "message", "cursor"),
+		"{token}", ada.Token,
 	)
 	ada.Must(t, `mutation { joinRoom(input: {roomId: "r_general"}) { room { id } } }`, nil)
 	for _, op := range doc.Operations {
 		t.Run(op.Name, func(t *testing.T) {
 			request := parleytest.Operation{Query: source, OperationName: op.Name, Variables: exampleVariables(t, op, names)}
+			if op.Name == "RefreshSession" && prefix != "websocket" {
+				if code := run(t, ada, request).Code(); code != "BAD_INPUT" {
+					t.Errorf("a refresh where there is no connection answers %q", code)
+				}
+				return
+			}
 			if op.Operation != ast.Subscription {
 				check(t, run(t, ada, request))
 				return

@@ -181,9 +181,10 @@ func TestTroubleHeldDatabase(t *testing.T) {
 			answers <- fmt.Sprint(result.Code(), err)
 		}()
 	}
-	if status, text := readiness(t, node); status != 200 || text != readingOnly {
-		t.Errorf("/readyz says %d %s", status, text)
-	}
+	parleytest.Eventually(t, "the server says that it is ready for reading only", func() bool {
+		status, text := readiness(t, node)
+		return status == 200 && text == readingOnly
+	})
 	for range n {
 		if got := <-answers; got != "UNAVAILABLE<nil>" {
 			t.Errorf("sending answered %s", got)

@@ -16,14 +16,14 @@ import (
 const cutoff = 3 * time.Second
 
 // behindProxy starts two nodes on one Redis, the first one's way there through a proxy.
-func behindProxy(t *testing.T, settings map[string]string) (a, b *parleytest.Node, way *parleytest.Proxy) {
+func behindProxy(t *testing.T, settings map[string]string) (a, b *parleytest.Node, way *parleytest.Way) {
 	t.Helper()
 	server := redistest.Start(t)
 	address, err := url.Parse(server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	way = parleytest.StartProxy(t, address.Host)
+	way = parleytest.StartWay(t, address.Host)
 	shared := map[string]string{"PARLEY_REDIS_URL": server.URL, "PARLEY_DATA": t.TempDir(), "PARLEY_CUTOFF": cutoff.String()}
 	b = parleytest.Start(t, shared)
 	address.Host = way.Addr
@@ -54,18 +54,18 @@ func quiet(t *testing.T, name string, s *parleytest.Stream, while time.Duration)
 // subscriptions stay and hear nothing; then they go on from the log without gap or duplicate, and one
 // who was removed meanwhile hears of nothing after that.
 func TestTroubleCutOff(t *testing.T) {
-	for name, fault := range map[string]struct{ break_, mend func(*parleytest.Proxy) }{
+	for name, fault := range map[string]struct{ break_, mend func(*parleytest.Way) }{
 		"reads fail, hints come": {
-			func(p *parleytest.Proxy) { p.Hold(parleytest.Ways{Answers: true}) },
-			func(p *parleytest.Proxy) { p.Hold(parleytest.Ways{}) },
+			func(p *parleytest.Way) { p.Hold(parleytest.Ways{Answers: true}) },
+			func(p *parleytest.Way) { p.Hold(parleytest.Ways{}) },
 		},
 		"nothing comes": {
-			func(p *parleytest.Proxy) { p.Hold(parleytest.Ways{Answers: true, Hints: true}) },
-			func(p *parleytest.Proxy) { p.Hold(parleytest.Ways{}) },
+			func(p *parleytest.Way) { p.Hold(parleytest.Ways{Answers: true, Hints: true}) },
+			func(p *parleytest.Way) { p.Hold(parleytest.Ways{}) },
 		},
 		"connections are refused": {
-			func(p *parleytest.Proxy) { p.Refuse(true) },
-			func(p *parleytest.Proxy) { p.Refuse(false) },
+			func(p *parleytest.Way) { p.Refuse(true) },
+			func(p *parleytest.Way) { p.Refuse(false) },
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

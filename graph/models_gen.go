@@ -55,6 +55,22 @@ type CreateRoomPayload struct {
 	Room chat.Room `json:"room"`
 }
 
+// What a ticket opens.
+type CreateTicketInput struct {
+	// A document with one operation, a subscription.
+	Document string `json:"document"`
+	// The subscription's variables: an object.
+	Variables graphql.Omittable[any] `json:"variables,omitempty"`
+}
+
+// What createTicket answers.
+type CreateTicketPayload struct {
+	// What to put into the URL. It is a secret, and told only once.
+	Ticket string `json:"ticket"`
+	// When it ends, with your token. It must be opened within a minute first.
+	ExpiresAt time.Time `json:"expiresAt"`
+}
+
 // A message to delete.
 type DeleteMessageInput struct {
 	// The message: one's own, or any for an ADMIN or OWNER.
@@ -172,6 +188,18 @@ type Presence struct {
 
 // What can be asked. Everything but `viewer` needs a token.
 type Query struct {
+}
+
+// A token to go on with.
+type RefreshSessionInput struct {
+	// A token of the same user's, as it would follow "Bearer " in a header.
+	Token string `json:"token"`
+}
+
+// What refreshSession answers.
+type RefreshSessionPayload struct {
+	// When the token ends, by its exp claim.
+	ExpiresAt time.Time `json:"expiresAt"`
 }
 
 // A member to remove.

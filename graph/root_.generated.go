@@ -52,6 +52,11 @@ type ComplexityRoot struct {
 		Room func(childComplexity int) int
 	}
 
+	CreateTicketPayload struct {
+		ExpiresAt func(childComplexity int) int
+		Ticket    func(childComplexity int) int
+	}
+
 	DeleteMessagePayload struct {
 		Message func(childComplexity int) int
 	}
@@ -158,18 +163,20 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
-		AddMember     func(childComplexity int, input AddMemberInput) int
-		CreateRoom    func(childComplexity int, input CreateRoomInput) int
-		DeleteMessage func(childComplexity int, input DeleteMessageInput) int
-		EditMessage   func(childComplexity int, input EditMessageInput) int
-		JoinRoom      func(childComplexity int, input JoinRoomInput) int
-		LeaveRoom     func(childComplexity int, input LeaveRoomInput) int
-		MarkRead      func(childComplexity int, input MarkReadInput) int
-		RemoveMember  func(childComplexity int, input RemoveMemberInput) int
-		SendMessage   func(childComplexity int, input SendMessageInput) int
-		SetRole       func(childComplexity int, input SetRoleInput) int
-		SetTyping     func(childComplexity int, input SetTypingInput) int
-		UpdateRoom    func(childComplexity int, input UpdateRoomInput) int
+		AddMember      func(childComplexity int, input AddMemberInput) int
+		CreateRoom     func(childComplexity int, input CreateRoomInput) int
+		CreateTicket   func(childComplexity int, input CreateTicketInput) int
+		DeleteMessage  func(childComplexity int, input DeleteMessageInput) int
+		EditMessage    func(childComplexity int, input EditMessageInput) int
+		JoinRoom       func(childComplexity int, input JoinRoomInput) int
+		LeaveRoom      func(childComplexity int, input LeaveRoomInput) int
+		MarkRead       func(childComplexity int, input MarkReadInput) int
+		RefreshSession func(childComplexity int, input RefreshSessionInput) int
+		RemoveMember   func(childComplexity int, input RemoveMemberInput) int
+		SendMessage    func(childComplexity int, input SendMessageInput) int
+		SetRole        func(childComplexity int, input SetRoleInput) int
+		SetTyping      func(childComplexity int, input SetTypingInput) int
+		UpdateRoom     func(childComplexity int, input UpdateRoomInput) int
 	}
 
 	PageInfo struct {
@@ -196,6 +203,10 @@ type ComplexityRoot struct {
 		RoomEvents  func(childComplexity int, roomID string, after *eventlog.Cursor, first *int) int
 		Rooms       func(childComplexity int, first *int, after *eventlog.Cursor) int
 		Viewer      func(childComplexity int) int
+	}
+
+	RefreshSessionPayload struct {
+		ExpiresAt func(childComplexity int) int
 	}
 
 	RemoveMemberPayload struct {
@@ -345,6 +356,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CreateRoomPayload.Room(childComplexity), true
+
+	case "CreateTicketPayload.expiresAt":
+		if e.ComplexityRoot.CreateTicketPayload.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateTicketPayload.ExpiresAt(childComplexity), true
+	case "CreateTicketPayload.ticket":
+		if e.ComplexityRoot.CreateTicketPayload.Ticket == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateTicketPayload.Ticket(childComplexity), true
 
 	case "DeleteMessagePayload.message":
 		if e.ComplexityRoot.DeleteMessagePayload.Message == nil {
@@ -743,6 +767,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateRoom(childComplexity, args["input"].(CreateRoomInput)), true
+	case "Mutation.createTicket":
+		if e.ComplexityRoot.Mutation.CreateTicket == nil {
+			break
+		}
+
+		args, err := field_Mutation_createTicket_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateTicket(childComplexity, args["input"].(CreateTicketInput)), true
 	case "Mutation.deleteMessage":
 		if e.ComplexityRoot.Mutation.DeleteMessage == nil {
 			break
@@ -798,6 +833,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.MarkRead(childComplexity, args["input"].(MarkReadInput)), true
+	case "Mutation.refreshSession":
+		if e.ComplexityRoot.Mutation.RefreshSession == nil {
+			break
+		}
+
+		args, err := field_Mutation_refreshSession_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RefreshSession(childComplexity, args["input"].(RefreshSessionInput)), true
 	case "Mutation.removeMember":
 		if e.ComplexityRoot.Mutation.RemoveMember == nil {
 			break
@@ -998,6 +1044,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Viewer(childComplexity), true
+
+	case "RefreshSessionPayload.expiresAt":
+		if e.ComplexityRoot.RefreshSessionPayload.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RefreshSessionPayload.ExpiresAt(childComplexity), true
 
 	case "RemoveMemberPayload.room":
 		if e.ComplexityRoot.RemoveMemberPayload.Room == nil {
@@ -1429,11 +1482,13 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		return graphql.NewInputUnmarshalerIndex(
 			graphql.NewInputUnmarshaler("AddMemberInput", graphql.BindUnmarshaler(ec, unmarshalInputAddMemberInput)),
 			graphql.NewInputUnmarshaler("CreateRoomInput", graphql.BindUnmarshaler(ec, unmarshalInputCreateRoomInput)),
+			graphql.NewInputUnmarshaler("CreateTicketInput", graphql.BindUnmarshaler(ec, unmarshalInputCreateTicketInput)),
 			graphql.NewInputUnmarshaler("DeleteMessageInput", graphql.BindUnmarshaler(ec, unmarshalInputDeleteMessageInput)),
 			graphql.NewInputUnmarshaler("EditMessageInput", graphql.BindUnmarshaler(ec, unmarshalInputEditMessageInput)),
 			graphql.NewInputUnmarshaler("JoinRoomInput", graphql.BindUnmarshaler(ec, unmarshalInputJoinRoomInput)),
 			graphql.NewInputUnmarshaler("LeaveRoomInput", graphql.BindUnmarshaler(ec, unmarshalInputLeaveRoomInput)),
 			graphql.NewInputUnmarshaler("MarkReadInput", graphql.BindUnmarshaler(ec, unmarshalInputMarkReadInput)),
+			graphql.NewInputUnmarshaler("RefreshSessionInput", graphql.BindUnmarshaler(ec, unmarshalInputRefreshSessionInput)),
 			graphql.NewInputUnmarshaler("RemoveMemberInput", graphql.BindUnmarshaler(ec, unmarshalInputRemoveMemberInput)),
 			graphql.NewInputUnmarshaler("SendMessageInput", graphql.BindUnmarshaler(ec, unmarshalInputSendMessageInput)),
 			graphql.NewInputUnmarshaler("SetRoleInput", graphql.BindUnmarshaler(ec, unmarshalInputSetRoleInput)),
@@ -2126,6 +2181,34 @@ input MarkReadInput {
   seq: Int!
 }
 
+"A token to go on with."
+input RefreshSessionInput {
+  "A token of the same user's, as it would follow \"Bearer \" in a header."
+  token: String!
+}
+
+"What refreshSession answers."
+type RefreshSessionPayload {
+  "When the token ends, by its exp claim."
+  expiresAt: Time!
+}
+
+"What a ticket opens."
+input CreateTicketInput {
+  "A document with one operation, a subscription."
+  document: String!
+  "The subscription's variables: an object."
+  variables: JSON
+}
+
+"What createTicket answers."
+type CreateTicketPayload {
+  "What to put into the URL. It is a secret, and told only once."
+  ticket: String!
+  "When it ends, with your token. It must be opened within a minute first."
+  expiresAt: Time!
+}
+
 "Whether one types."
 input SetTypingInput {
   "The room."
@@ -2284,6 +2367,16 @@ type Mutation {
   markRead("How far." input: MarkReadInput!): MarkReadPayload
   "Say that you type, or that you stopped."
   setTyping("Whether you type." input: SetTypingInput!): SetTypingPayload
+  """
+  Go on with another token on the WebSocket that carries this. Of another user: FORBIDDEN. Subscriptions
+  go on untouched; a ` + "`" + `pong` + "`" + ` with ` + "`" + `{"Authorization": "Bearer …"}` + "`" + ` as its payload does the same.
+  """
+  refreshSession("The token." input: RefreshSessionInput!): RefreshSessionPayload
+  """
+  Make a ticket, with which ` + "`" + `GET /graphql?ticket=…` + "`" + ` opens one subscription as you, as server-sent
+  events: for EventSource, which sends no header. One stream at a time; a later one takes over.
+  """
+  createTicket("The subscription." input: CreateTicketInput!): CreateTicketPayload
 }
 
 """
@@ -2344,6 +2437,16 @@ func childFields_CreateRoomPayload(ctx context.Context, ec *executionContext, fi
 		return fieldContext_CreateRoomPayload_room(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CreateRoomPayload", field.Name)
+}
+
+func childFields_CreateTicketPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "ticket":
+		return fieldContext_CreateTicketPayload_ticket(ctx, ec, field)
+	case "expiresAt":
+		return fieldContext_CreateTicketPayload_expiresAt(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateTicketPayload", field.Name)
 }
 
 func childFields_DeleteMessagePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -2470,6 +2573,14 @@ func childFields_Presence(ctx context.Context, ec *executionContext, field graph
 		return fieldContext_Presence_lastSeenAt(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Presence", field.Name)
+}
+
+func childFields_RefreshSessionPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "expiresAt":
+		return fieldContext_RefreshSessionPayload_expiresAt(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RefreshSessionPayload", field.Name)
 }
 
 func childFields_RemoveMemberPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {

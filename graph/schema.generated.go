@@ -60,6 +60,8 @@ type MutationResolver interface {
 	DeleteMessage(ctx context.Context, input DeleteMessageInput) (*DeleteMessagePayload, error)
 	MarkRead(ctx context.Context, input MarkReadInput) (*MarkReadPayload, error)
 	SetTyping(ctx context.Context, input SetTypingInput) (*SetTypingPayload, error)
+	RefreshSession(ctx context.Context, input RefreshSessionInput) (*RefreshSessionPayload, error)
+	CreateTicket(ctx context.Context, input CreateTicketInput) (*CreateTicketPayload, error)
 }
 type QueryResolver interface {
 	Viewer(ctx context.Context) (*chat.User, error)
@@ -119,6 +121,20 @@ func field_Mutation_createRoom_args(ctx context.Context, ec *executionContext, r
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (CreateRoomInput, error) {
 			return unmarshalNCreateRoomInput2parleyᚋgraphᚐCreateRoomInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_createTicket_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (CreateTicketInput, error) {
+			return unmarshalNCreateTicketInput2parleyᚋgraphᚐCreateTicketInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -189,6 +205,20 @@ func field_Mutation_markRead_args(ctx context.Context, ec *executionContext, raw
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (MarkReadInput, error) {
 			return unmarshalNMarkReadInput2parleyᚋgraphᚐMarkReadInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_refreshSession_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (RefreshSessionInput, error) {
+			return unmarshalNRefreshSessionInput2parleyᚋgraphᚐRefreshSessionInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -671,6 +701,52 @@ func fieldContext_CreateRoomPayload_room(_ context.Context, ec *executionContext
 		},
 	}
 	return fc, nil
+}
+
+func _CreateTicketPayload_ticket(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *CreateTicketPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_CreateTicketPayload_ticket(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Ticket, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_CreateTicketPayload_ticket(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CreateTicketPayload", field, false, false, "String")
+}
+
+func _CreateTicketPayload_expiresAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *CreateTicketPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_CreateTicketPayload_expiresAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExpiresAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_CreateTicketPayload_expiresAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CreateTicketPayload", field, false, false, "Time")
 }
 
 func _DeleteMessagePayload_message(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *DeleteMessagePayload) (ret graphql.Marshaler) {
@@ -2887,6 +2963,94 @@ func fieldContext_Mutation_setTyping(ctx context.Context, ec *executionContext, 
 	return fc, nil
 }
 
+func _Mutation_refreshSession(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_refreshSession(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RefreshSession(ctx, fc.Args["input"].(RefreshSessionInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *RefreshSessionPayload) graphql.Marshaler {
+			return marshalORefreshSessionPayload2ᚖparleyᚋgraphᚐRefreshSessionPayload(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Mutation_refreshSession(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_RefreshSessionPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_refreshSession_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_createTicket(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_createTicket(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CreateTicket(ctx, fc.Args["input"].(CreateTicketInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *CreateTicketPayload) graphql.Marshaler {
+			return marshalOCreateTicketPayload2ᚖparleyᚋgraphᚐCreateTicketPayload(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Mutation_createTicket(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_CreateTicketPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_createTicket_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func _PageInfo_hasNextPage(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *PageInfo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -3538,6 +3702,29 @@ func fieldContext_Query___schema(_ context.Context, ec *executionContext, field 
 		},
 	}
 	return fc, nil
+}
+
+func _RefreshSessionPayload_expiresAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *RefreshSessionPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_RefreshSessionPayload_expiresAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExpiresAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_RefreshSessionPayload_expiresAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RefreshSessionPayload", field, false, false, "Time")
 }
 
 func _RemoveMemberPayload_room(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *RemoveMemberPayload) (ret graphql.Marshaler) {
@@ -5441,6 +5628,55 @@ func UnmarshalCreateRoomInput(ctx context.Context, raw any) (CreateRoomInput, er
 	return out, err
 }
 
+func unmarshalInputCreateTicketInput(ctx context.Context, ec *executionContext, obj any) (CreateTicketInput, error) {
+	var it CreateTicketInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"document", "variables"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "document":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("document"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Document = data
+		case "variables":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("variables"))
+			data, err := unmarshalOJSON2interface(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Variables = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalCreateTicketInput unmarshals raw into the CreateTicketInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalCreateTicketInput(ctx context.Context, raw any) (CreateTicketInput, error) {
+	var out CreateTicketInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "CreateTicketInput", raw, &out)
+	return out, err
+}
+
 func unmarshalInputDeleteMessageInput(ctx context.Context, ec *executionContext, obj any) (DeleteMessageInput, error) {
 	var it DeleteMessageInput
 	if obj == nil {
@@ -5662,6 +5898,48 @@ func unmarshalInputMarkReadInput(ctx context.Context, ec *executionContext, obj 
 func UnmarshalMarkReadInput(ctx context.Context, raw any) (MarkReadInput, error) {
 	var out MarkReadInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "MarkReadInput", raw, &out)
+	return out, err
+}
+
+func unmarshalInputRefreshSessionInput(ctx context.Context, ec *executionContext, obj any) (RefreshSessionInput, error) {
+	var it RefreshSessionInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"token"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "token":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("token"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Token = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalRefreshSessionInput unmarshals raw into the RefreshSessionInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalRefreshSessionInput(ctx context.Context, raw any) (RefreshSessionInput, error) {
+	var out RefreshSessionInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "RefreshSessionInput", raw, &out)
 	return out, err
 }
 
@@ -6129,6 +6407,44 @@ func _CreateRoomPayload(ctx context.Context, ec *executionContext, sel ast.Selec
 			out.Values[i] = graphql.MarshalString("CreateRoomPayload")
 		case "room":
 			out.Values[i] = _CreateRoomPayload_room(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var createTicketPayloadImplementors = []string{"CreateTicketPayload"}
+
+func _CreateTicketPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *CreateTicketPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, createTicketPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("CreateTicketPayload")
+		case "ticket":
+			out.Values[i] = _CreateTicketPayload_ticket(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "expiresAt":
+			out.Values[i] = _CreateTicketPayload_expiresAt(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -6981,6 +7297,20 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
+		case "refreshSession":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_refreshSession(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "createTicket":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_createTicket(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -7180,6 +7510,39 @@ func _Query(ctx context.Context, ec *executionContext, sel ast.SelectionSet) gra
 			})
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var refreshSessionPayloadImplementors = []string{"RefreshSessionPayload"}
+
+func _RefreshSessionPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *RefreshSessionPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, refreshSessionPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RefreshSessionPayload")
+		case "expiresAt":
+			out.Values[i] = _RefreshSessionPayload_expiresAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
 			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -7984,6 +8347,11 @@ func unmarshalNCreateRoomInput2parleyᚋgraphᚐCreateRoomInput(ctx context.Cont
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func unmarshalNCreateTicketInput2parleyᚋgraphᚐCreateTicketInput(ctx context.Context, ec *executionContext, v any) (CreateTicketInput, error) {
+	res, err := unmarshalInputCreateTicketInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func unmarshalNCursor2parleyᚋeventlogᚐCursor(ctx context.Context, ec *executionContext, v any) (eventlog.Cursor, error) {
 	var res eventlog.Cursor
 	err := res.UnmarshalGQL(v)
@@ -8144,6 +8512,11 @@ func marshalNPresenceStatus2parleyᚋpresenceᚐStatus(ctx context.Context, ec *
 		graphql.AddInvalidNullFromMarshaler(ctx, "PresenceStatus!")
 	}
 	return res
+}
+
+func unmarshalNRefreshSessionInput2parleyᚋgraphᚐRefreshSessionInput(ctx context.Context, ec *executionContext, v any) (RefreshSessionInput, error) {
+	res, err := unmarshalInputRefreshSessionInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func unmarshalNRemoveMemberInput2parleyᚋgraphᚐRemoveMemberInput(ctx context.Context, ec *executionContext, v any) (RemoveMemberInput, error) {
@@ -8420,6 +8793,13 @@ func marshalOCreateRoomPayload2ᚖparleyᚋgraphᚐCreateRoomPayload(ctx context
 	return _CreateRoomPayload(ctx, ec, sel, v)
 }
 
+func marshalOCreateTicketPayload2ᚖparleyᚋgraphᚐCreateTicketPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *CreateTicketPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _CreateTicketPayload(ctx, ec, sel, v)
+}
+
 func unmarshalOCursor2ᚖparleyᚋeventlogᚐCursor(ctx context.Context, ec *executionContext, v any) (*eventlog.Cursor, error) {
 	if v == nil {
 		return nil, nil
@@ -8501,6 +8881,13 @@ func marshalONode2parleyᚋchatᚐNode(ctx context.Context, ec *executionContext
 		return graphql.Null
 	}
 	return _Node(ctx, ec, sel, v)
+}
+
+func marshalORefreshSessionPayload2ᚖparleyᚋgraphᚐRefreshSessionPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *RefreshSessionPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _RefreshSessionPayload(ctx, ec, sel, v)
 }
 
 func marshalORemoveMemberPayload2ᚖparleyᚋgraphᚐRemoveMemberPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *RemoveMemberPayload) graphql.Marshaler {

@@ -1,6 +1,7 @@
 package resolvers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -35,6 +36,9 @@ var sentinels = []struct {
 	{auth.ErrExpired, chat.Unauthenticated, "the token has expired"},
 	{auth.ErrBadToken, chat.Unauthenticated, "the token isn't valid"},
 	{auth.ErrNoToken, chat.Unauthenticated, "sign in first: this needs a token"},
+	{auth.ErrUnavailable, chat.Unavailable, "the token can't be checked now; try again later"},
+	{auth.ErrOtherUser, chat.Forbidden, "the token is another user's"},
+	{auth.ErrNoConnection, chat.BadInput, auth.ErrNoConnection.Error()},
 	{context.DeadlineExceeded, chat.Unavailable, "it took too long; try again later"},
 	{context.Canceled, chat.Unavailable, "the request was given up"},
 }
@@ -46,6 +50,7 @@ var requestCodes = map[string]chat.Code{
 	errcode.ValidationFailed:    chat.BadInput,
 	"COMPLEXITY_LIMIT_EXCEEDED": chat.LimitExceeded,
 	string(chat.BadInput):       chat.BadInput,
+	string(chat.Forbidden):      chat.Forbidden,
 	string(chat.LimitExceeded):  chat.LimitExceeded,
 	string(chat.Unavailable):    chat.Unavailable,
 }
@@ -115,7 +120,7 @@ func meaning(ctx context.Context, err error) *chat.Error {
 	}
 	if isGraphQL {
 		if shown := ofRequest(g); shown != nil {
-			return shown.InField(field)
+			return shown.InField(cmp.Or(field, shown.Field))
 		}
 	}
 	if field != "" {
@@ -135,7 +140,8 @@ func ofRequest(g *gqlerror.Error) *chat.Error {
 	case g.Err != nil: // the words are another library's
 		return chat.Errorf(code, wrongType)
 	}
-	return chat.Errorf(code, "%s", shortened(g.Message))
+	field, _ := g.Extensions["field"].(string)
+	return chat.Errorf(code, "%s", shortened(g.Message)).InField(shortened(field))
 }
 
 // inputAtFault returns the name of the input that couldn't be coerced, for an error about one: its

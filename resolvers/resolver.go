@@ -5,7 +5,13 @@ package resolvers
 import (
 	"context"
 	"log/slog"
+	"time"
 
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"parley/auth"
 	"parley/chat"
 	"parley/eventlog"
 	"parley/graph"
@@ -21,6 +27,12 @@ type Resolver struct {
 	State    eventlog.State
 	// Log is watched for who comes and goes in a room whose presence is followed.
 	Log eventlog.Log
+	// RefreshSession has the connection that carries the operation of ctx go on with another token,
+	// and returns its end.
+	RefreshSession func(ctx context.Context, token string) (expires time.Time, err error)
+	// Tickets are made here; Validate judges what they shall open as an operation that came by itself.
+	Tickets  *auth.Tickets
+	Validate func(context.Context, *graphql.RawParams) (ast.Operation, gqlerror.List)
 	// PollAfterSeconds is what clients that poll are told.
 	PollAfterSeconds int
 	// MaxPresence bounds the members of a room whose presence may be followed; 0 means 1,000.

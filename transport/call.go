@@ -54,6 +54,7 @@ func (c *Call) Run(ctx context.Context) *graphql.Response {
 
 func (c *Call) execute(ctx context.Context) (response *graphql.Response, errs gqlerror.List) {
 	defer c.service.recoverCall(c.op.Operation.Name, &errs)
+	ctx = context.WithValue(ctx, runningKey{}, &running{c, ctx})
 	ctx, cancel := context.WithTimeout(graphql.StartOperationTrace(ctx), c.service.options.OperationTimeout)
 	defer cancel()
 	responses, ctx := c.executor.DispatchOperation(ctx, c.op)
@@ -66,6 +67,27 @@ func (c *Call) execute(ctx context.Context) (response *graphql.Response, errs gq
 	default:
 		return nil, errorList(CodeUnavailable, "the operation was given up")
 	}
+}
+
+type runningKey struct{}
+
+// running is a query or mutation under way, and what it runs in.
+type running struct {
+	call *Call
+	ctx  context.Context
+}
+
+// Validate judges another operation as if it came by itself, for the operation that ctx belongs to.
+func Validate(ctx context.Context, params *graphql.RawParams) (ast.Operation, gqlerror.List) {
+	of, ok := ctx.Value(runningKey{}).(*running)
+	if !ok {
+		return "", errorList(CodeInternal, "no operation is under way")
+	}
+	call, errs := of.call.service.Prepare(of.ctx, of.call.executor, params)
+	if errs != nil {
+		return "", errs
+	}
+	return call.Type(), nil
 }
 
 // Open authorizes a subscription and finds out what it follows.

@@ -19,6 +19,8 @@ type Conn struct {
 	outbox  *delivery.Outbox
 	crew    crew
 
+	base context.Context // what it was opened with
+
 	mu         sync.Mutex
 	ctx        context.Context
 	cancel     context.CancelFunc
@@ -49,7 +51,8 @@ type Conn struct {
 func (s *Service) Connect(link Link) (*Conn, bool) {
 	c := &Conn{service: s, link: link, early: link.Early, read: make(chan struct{})}
 	c.link.Early, c.link.Greeting, c.link.Context = nil, nil, nil
-	c.ctx, c.cancel = context.WithCancel(link.Context)
+	c.base, c.cancel = context.WithCancel(context.WithValue(link.Context, connKey{}, c))
+	c.ctx = c.base
 	c.outbox = delivery.NewOutbox(s.options.HighWater, c.flush, c.overflow)
 	c.startTimer()
 	if !s.add(c) {
@@ -104,18 +107,38 @@ func (c *Conn) Send(frame []byte) { c.outbox.Control(frame) }
 // ends when its viewer's right does, and whoever cares is told that it is there.
 func (c *Conn) Identify(ctx context.Context) {
 	c.crew.Do(func() {
-		c.mu.Lock()
-		c.ctx = ctx
-		c.mu.Unlock()
-		if expires := c.service.options.Expires; expires != nil {
-			if at, ok := expires(ctx); ok {
-				c.CloseAt(at, ReasonExpired)
-			}
-		}
+		c.identified(ctx)
 		if connected := c.service.options.Connected; connected != nil {
 			c.release = connected(ctx)
 		}
 	})
+}
+
+// identified makes ctx the one that later operations run in, for as long as its viewer's right lasts.
+func (c *Conn) identified(ctx context.Context) {
+	c.mu.Lock()
+	c.ctx = ctx
+	c.mu.Unlock()
+	if expires := c.service.options.Expires; expires != nil {
+		if at, ok := expires(ctx); ok {
+			c.CloseAt(at, ReasonExpired)
+		}
+	}
+}
+
+// Renew makes identify's result, which it derives from what the connection was opened with, the
+// context of later operations; the connection now ends when that one's viewer's right does.
+// Operations under way go on as they are. While the connection ends it does nothing.
+func (c *Conn) Renew(identify func(base context.Context) context.Context) {
+	c.crew.Do(func() { c.identified(identify(c.base)) })
+}
+
+type connKey struct{}
+
+// ConnFrom returns the connection that an operation runs on, nil if that isn't one that lasts.
+func ConnFrom(ctx context.Context) *Conn {
+	c, _ := ctx.Value(connKey{}).(*Conn)
+	return c
 }
 
 // CloseAt closes the connection for a reason at an instant, the zero Time meaning never. It

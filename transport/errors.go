@@ -16,6 +16,7 @@ var ErrTryLater = errors.New("transport: try again later")
 // Codes of the schema's enum ErrorCode that transports answer with by themselves, or know a status for.
 const (
 	CodeBadInput        = "BAD_INPUT"
+	CodeConflict        = "CONFLICT"
 	CodeForbidden       = "FORBIDDEN"
 	CodeInternal        = "INTERNAL"
 	CodeLimitExceeded   = "LIMIT_EXCEEDED"

@@ -56,6 +56,14 @@ type Options struct {
 	// context derived from ctx. Its error closes the connection: 4403 and the error's text, or
 	// 1013 if it wraps [ErrTryLater]. nil lets everybody in.
 	Authenticate func(ctx context.Context, initPayload map[string]any) (context.Context, error)
+	// Refresh judges the payload of a pong, with which a client may send a new token, and renews
+	// the connection. Its error closes the connection: 4403 and the error's text; one that wraps
+	// [ErrTryLater] leaves it as it is. nil takes no notice of such payloads.
+	Refresh func(c *Conn, pongPayload map[string]any) error
+	// Redeem returns, for a ticket, the subscription that it opens and a context as BaseContext makes
+	// it. Its error is answered 401 with the error's text, or 503 if it wraps [ErrTryLater]. nil
+	// means that there are no tickets.
+	Redeem func(ctx context.Context, ticket string) (context.Context, *graphql.RawParams, error)
 	// Expires tells when the right to the connection ends, if ever. nil means never.
 	Expires func(ctx context.Context) (at time.Time, ok bool)
 	// Connected is told of every connection once its viewer is known, and should return soon, for

@@ -71,6 +71,10 @@ var (
 	ReasonForbidden = Reason{Code: 4403, Text: "Forbidden", Retry: true, ErrorCode: CodeUnauthenticated}
 	// ReasonExpired: the token has expired.
 	ReasonExpired = ReasonForbidden.Because("The token has expired")
+	// ReasonRevoked: the token was taken back.
+	ReasonRevoked = ReasonForbidden.Because("The token was revoked")
+	// ReasonTakenOver: the ticket that opened the stream has opened another one.
+	ReasonTakenOver = Reason{Code: 4409, Text: "The ticket was opened again", ErrorCode: CodeConflict}
 	// ReasonNoSubprotocol: none of the client's subprotocols is spoken here.
 	ReasonNoSubprotocol = Reason{Code: 4406, Text: "Subprotocol not acceptable"}
 	// ReasonInitTimeout: no connection_init in time.

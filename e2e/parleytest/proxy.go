@@ -1,157 +1,214 @@
 package parleytest
 
 import (
-	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
 	"net"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
 
-// Proxy stands between a node and its Redis, and spoils the way.
+// Proxy stands between clients and nodes as a load balancer without affinity: each connection goes
+// to the next node in turn. It can cut what it carries, anywhere in a frame.
 type Proxy struct {
-	// Addr is where the node connects.
-	Addr string
+	// URL is what clients connect to, as they would to a node.
+	URL string
 
-	target   string
 	listener net.Listener
-	running  sync.WaitGroup
+	nodes    []string
+	carrying sync.WaitGroup
 
-	mu      sync.Mutex
-	changed *sync.Cond
-	links   map[*link]bool
-	delay   time.Duration
-	held    Ways
-	refuses bool
-	closed  bool
+	mu     sync.Mutex
+	down   bool
+	turn   int
+	links  map[*link]struct{}
+	closed bool
 }
 
-// Ways are ways from Redis to the node.
-type Ways struct {
-	// Answers to commands, Hints over pub/sub.
-	Answers, Hints bool
-}
+// cutBytes and cutTime bound what still passes a connection that is to be cut: a frame or two.
+const (
+	cutBytes = 800
+	cutTime  = 200 * time.Millisecond
+)
 
-// link is one connection through the proxy.
-type link struct {
-	node, redis net.Conn
-	// hints says that the node has subscribed over it.
-	hints bool
-}
-
-// StartProxy starts a proxy to an address and stops it when the test ends.
-func StartProxy(t testing.TB, target string) *Proxy {
+// StartProxy starts a proxy before nodes, which ends with the test.
+func StartProxy(t testing.TB, nodes ...*Node) *Proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Proxy{Addr: l.Addr().String(), target: target, listener: l, links: map[*link]bool{}}
-	p.changed = sync.NewCond(&p.mu)
-	p.running.Go(p.accept)
+	p := &Proxy{URL: "http://" + l.Addr().String(), listener: l, links: map[*link]struct{}{}}
+	for _, n := range nodes {
+		p.nodes = append(p.nodes, strings.TrimPrefix(n.URL, "http://"))
+	}
+	p.carrying.Go(p.accept)
 	t.Cleanup(func() {
-		p.set(func() { p.closed = true })
+		p.mu.Lock()
+		p.closed = true
+		p.mu.Unlock()
 		_ = l.Close()
-		p.Cut()
-		p.running.Wait()
+		p.cut(func(l *link) { l.close() })
+		p.carrying.Wait()
 	})
 	return p
 }
 
-func (p *Proxy) set(change func()) {
-	p.mu.Lock()
-	change()
-	p.mu.Unlock()
-	p.changed.Broadcast()
-}
-
-// Hold keeps back what comes from Redis on some ways; what goes there still arrives.
-func (p *Proxy) Hold(ways Ways) { p.set(func() { p.held = ways }) }
-
-// Delay makes each piece from Redis arrive so much later.
-func (p *Proxy) Delay(d time.Duration) { p.set(func() { p.delay = d }) }
-
-// Refuse closes what comes, and whatever there is; or takes connections again.
-func (p *Proxy) Refuse(refuses bool) {
-	p.set(func() { p.refuses = refuses })
-	if refuses {
-		p.Cut()
-	}
-}
-
-// Cut closes all connections.
+// Cut cuts every connection, each after a random number of bytes of what the server sends next; one
+// that carries nothing soon.
 func (p *Proxy) Cut() {
+	p.cut(func(l *link) {
+		l.mu.Lock()
+		l.left = rand.IntN(cutBytes)
+		l.mu.Unlock()
+		time.AfterFunc(cutTime, l.close)
+	})
+}
+
+// Silence lets every connection stand without carrying anything more, as a network does that has gone
+// away. New ones are carried.
+func (p *Proxy) Silence() {
+	p.cut(func(l *link) { l.silent.Store(true) })
+}
+
+// Down cuts every connection, and refuses new ones until Up.
+func (p *Proxy) Down() {
+	p.mu.Lock()
+	p.down = true
+	p.mu.Unlock()
+	p.cut(func(l *link) { l.close() })
+}
+
+// Up ends Down.
+func (p *Proxy) Up() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.down = false
+}
+
+func (p *Proxy) cut(how func(*link)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for l := range p.links {
-		_, _ = l.node.Close(), l.redis.Close()
+		how(l)
 	}
 }
 
 func (p *Proxy) accept() {
 	for {
-		node, err := p.listener.Accept()
-		if err != nil {
+		client, err := p.listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		redis, err := net.Dial("tcp", p.target)
-		p.mu.Lock()
-		refuses := p.refuses || p.closed || err != nil
-		l := &link{node: node, redis: redis}
-		if !refuses {
-			p.links[l] = true
+		if err == nil {
+			p.carrying.Go(func() { p.carry(client) })
 		}
-		p.mu.Unlock()
-		if refuses {
-			_ = node.Close()
-			if err == nil {
-				_ = redis.Close()
-			}
-			continue
-		}
-		p.running.Go(func() { p.forward(l) })
 	}
 }
 
-func (p *Proxy) forward(l *link) {
-	var back sync.WaitGroup
-	back.Go(func() { p.pump(l.redis, l.node, func([]byte) { p.wait(l) }) })
-	p.pump(l.node, l.redis, func(b []byte) {
-		if bytes.Contains(bytes.ToLower(b), []byte("subscribe\r\n")) {
-			p.set(func() { l.hints = true })
-		}
+// carry connects a client with the next node until one of them, or the proxy, has enough.
+func (p *Proxy) carry(client net.Conn) {
+	defer client.Close()
+	p.mu.Lock()
+	node := p.nodes[p.turn%len(p.nodes)]
+	p.turn++
+	down := p.down
+	p.mu.Unlock()
+	if down {
+		return
+	}
+	server, err := net.DialTimeout("tcp", node, time.Second)
+	if err != nil {
+		return
+	}
+	l := &link{client: client, server: server, done: make(chan struct{}), left: -1}
+	defer l.close()
+	if !p.add(l) {
+		return
+	}
+	defer p.remove(l)
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		_, _ = io.Copy(upstream{l}, client)
+		l.close()
 	})
-	back.Wait()
-	p.mu.Lock()
-	delete(p.links, l)
-	p.mu.Unlock()
+	_, _ = io.Copy(downstream{l}, server)
+	l.close()
+	sending.Wait()
 }
 
-// pump copies until either side is closed, and closes the other.
-func (p *Proxy) pump(from, to net.Conn, before func([]byte)) {
-	defer func() { _, _ = from.Close(), to.Close() }()
-	b := make([]byte, 64<<10)
-	for {
-		n, err := from.Read(b)
-		if err != nil {
-			return
-		}
-		before(b[:n])
-		if _, err := to.Write(b[:n]); err != nil {
-			return
-		}
-	}
-}
-
-// wait holds back a piece that came from Redis for as long as that is wished.
-func (p *Proxy) wait(l *link) {
-	p.mu.Lock()
-	delay := p.delay
-	p.mu.Unlock()
-	time.Sleep(delay)
+func (p *Proxy) add(l *link) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for !p.closed && (l.hints && p.held.Hints || !l.hints && p.held.Answers) {
-		p.changed.Wait()
+	if p.closed || p.down {
+		return false
 	}
+	p.links[l] = struct{}{}
+	return true
+}
+
+func (p *Proxy) remove(l *link) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.links, l)
+}
+
+// link is one client's connection to one node.
+type link struct {
+	client, server net.Conn
+	silent         atomic.Bool
+	closing        sync.Once
+	done           chan struct{}
+
+	mu   sync.Mutex
+	left int // bytes to the client until the cut; -1 for no cut
+}
+
+func (l *link) close() {
+	l.closing.Do(func() {
+		close(l.done)
+		_ = l.client.Close()
+		_ = l.server.Close()
+	})
+}
+
+// upstream writes to a link's node.
+type upstream struct{ *link }
+
+func (l upstream) Write(b []byte) (int, error) {
+	if l.silent.Load() {
+		<-l.done
+		return 0, net.ErrClosed
+	}
+	return l.server.Write(b)
+}
+
+// downstream writes to a link's client, up to the cut.
+type downstream struct{ *link }
+
+func (l downstream) Write(b []byte) (int, error) {
+	if l.silent.Load() {
+		<-l.done
+		return 0, net.ErrClosed
+	}
+	l.mu.Lock()
+	left := l.left
+	if left >= 0 {
+		l.left = max(0, left-len(b))
+	}
+	l.mu.Unlock()
+	if left < 0 || left > len(b) {
+		return l.client.Write(b)
+	}
+	n, _ := l.client.Write(b[:left])
+	if left%2 == 0 {
+		// A reset instead of an end, as when the machine has forgotten the connection.
+		_ = l.client.(*net.TCPConn).SetLinger(0)
+	}
+	l.close()
+	return n, net.ErrClosed
 }

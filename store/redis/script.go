@@ -52,6 +52,14 @@ var (
 	offlineScript    = writing("offline", "clock", "notify", "presence")
 	typingScript     = writing("typing", "clock", "notify", "typing")
 	typingNowScript  = reading("typing-now", "clock", "typing")
+
+	revokeScript         = writing("revoke", "clock", "notify")
+	revocationsScript    = reading("revocations")
+	ticketPutScript      = writing("ticket-put", "clock")
+	ticketOpenScript     = writing("ticket-open", "clock", "notify")
+	ticketNoteScript     = writing("ticket-note", "clock")
+	ticketDropScript     = writing("ticket-drop")
+	ticketOpeningsScript = reading("ticket-openings")
 )
 
 func writing(name string, libs ...string) *script {

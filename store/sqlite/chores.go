@@ -17,6 +17,8 @@ func (w *writer) allChores() []chore {
 	return []chore{
 		{"age logs", ageLogs},
 		{"forget leases", forgetLeases},
+		{"forget revocations", forgetRevocations},
+		{"forget tickets", forgetTickets},
 	}
 }
 

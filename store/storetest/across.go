@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"parley/auth"
 	"parley/chat"
 	"parley/eventlog"
 	"parley/presence"
@@ -122,4 +123,32 @@ func (a *across) SetTyping(ctx context.Context, room string, user presence.User,
 
 func (a *across) Typing(ctx context.Context, room string) (presence.Typing, error) {
 	return a.next().Typing(ctx, room)
+}
+
+func (a *across) Revoke(ctx context.Context, r auth.Revocation, keep time.Duration, most int) (auth.Revocation, error) {
+	return a.next().Revoke(ctx, r, keep, most)
+}
+
+func (a *across) Revocations(ctx context.Context, after uint64, limit int) (auth.RevocationPage, error) {
+	return a.next().Revocations(ctx, after, limit)
+}
+
+func (a *across) WatchRevocations(ctx context.Context, look func()) (stop func(), err error) {
+	return a.next().WatchRevocations(ctx, look)
+}
+
+func (a *across) PutTicket(ctx context.Context, t auth.Ticket, ttl time.Duration, most int) error {
+	return a.next().PutTicket(ctx, t, ttl, most)
+}
+
+func (a *across) OpenTicket(ctx context.Context, id string) (auth.Ticket, uint64, error) {
+	return a.next().OpenTicket(ctx, id)
+}
+
+func (a *across) TicketOpenings(ctx context.Context, ids []string) ([]uint64, error) {
+	return a.next().TicketOpenings(ctx, ids)
+}
+
+func (a *across) WatchTicket(ctx context.Context, id string, look func()) (stop func(), err error) {
+	return a.next().WatchTicket(ctx, id, look)
 }

@@ -19,6 +19,7 @@ type memory struct {
 	retention eventlog.Retention
 	watches   map[string]map[*feed[eventlog.Publication]]bool
 	people    people
+	identity
 }
 
 // NewMemory returns an empty store.
@@ -28,6 +29,7 @@ func NewMemory(o Options) Store {
 		watches: map[string]map[*feed[eventlog.Publication]]bool{},
 	}
 	m.people = newPeople()
+	m.identity = newIdentity()
 	return m
 }
 

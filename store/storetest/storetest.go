@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"parley/auth"
 	"parley/chat"
 	"parley/eventlog"
 	"parley/presence"
@@ -22,6 +23,7 @@ type Store interface {
 	eventlog.Log
 	eventlog.State
 	presence.Store
+	auth.Store
 
 	// Close joins the engine's goroutines. Calls after it answer Unavailable, watches may still
 	// be stopped, and closing again does nothing.
@@ -72,6 +74,8 @@ var concerns = []concern{
 	{name: "lease", test: testLease},
 	{name: "typing", test: testTyping},
 	{name: "state", test: testState},
+	{name: "revocations", test: testRevocations},
+	{name: "tickets", test: testTickets},
 	{name: "concurrency", test: testConcurrency},
 	{name: "hostile", test: testHostile},
 	{name: "model", test: testModel},

@@ -36,6 +36,10 @@ func (t Transport) do(w http.ResponseWriter, r *http.Request, executor graphql.G
 	if _, ok := accept.JSON(); !ok && served {
 		return notAcceptable(accept)
 	}
+	if transport.ShowsTicket(r) {
+		return &transport.Refusal{Status: http.StatusNotAcceptable, Code: transport.CodeBadInput,
+			Message: "a ticket opens an event stream: send Accept: text/event-stream"}
+	}
 	params, refusal := t.Service.ReadParams(w, r)
 	if refusal != nil {
 		return refusal

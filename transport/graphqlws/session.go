@@ -21,6 +21,9 @@ type session struct {
 
 	mu    sync.Mutex
 	state state
+	// pong is a payload that waits to be judged, while an earlier one is.
+	pong    json.RawMessage
+	judging bool
 }
 
 type state uint8
@@ -81,7 +84,8 @@ func (s *session) take(c *transport.Conn, text []byte) {
 		s.init(c, m.payload)
 	case kindPing:
 		c.Send(pong(m.payload))
-	case kindPong: // a sign of life like any other
+	case kindPong: // a sign of life like any other, and perhaps a new token
+		s.refresh(c, m.payload)
 	case kindSubscribe:
 		if !s.is(stateReady) {
 			c.Close(transport.ReasonUnacknowledged)

@@ -34,7 +34,7 @@ func (t Transport) Do(w http.ResponseWriter, r *http.Request, executor graphql.G
 	if !t.Service.Admit(w) {
 		return
 	}
-	params, refusal := t.Service.ReadParams(w, r)
+	base, params, refusal := t.read(w, r)
 	if refusal != nil {
 		refusal.Write(w)
 		return
@@ -50,7 +50,7 @@ func (t Transport) Do(w http.ResponseWriter, r *http.Request, executor graphql.G
 	case call != nil && r.Method == http.MethodGet && call.MayGet() != nil:
 		call.MayGet().Write(w)
 	case call != nil && call.Type() == ast.Subscription:
-		t.stream(w, r, executor, call)
+		t.stream(base, w, r, executor, call)
 	case transport.ParseAccept(r.Header).NamesJSON():
 		t.Service.Respond(w, r, call, errs)
 	case errs != nil:
@@ -60,14 +60,23 @@ func (t Transport) Do(w http.ResponseWriter, r *http.Request, executor graphql.G
 	}
 }
 
+// read returns what a request asks for, and the context of its connection.
+func (t Transport) read(w http.ResponseWriter, r *http.Request) (context.Context, *graphql.RawParams, *transport.Refusal) {
+	if transport.ShowsTicket(r) {
+		return t.Service.Redeem(r)
+	}
+	params, refusal := t.Service.ReadParams(w, r)
+	return t.Service.Options().BaseContext(r), params, refusal
+}
+
 // stream opens a subscription and hijacks the connection for it.
-func (t Transport) stream(w http.ResponseWriter, r *http.Request, executor graphql.GraphExecutor, call *transport.Call) {
+func (t Transport) stream(base context.Context, w http.ResponseWriter, r *http.Request, executor graphql.GraphExecutor, call *transport.Call) {
 	if r.ProtoMajor != 1 || r.ProtoMinor < 1 {
 		(&transport.Refusal{Status: http.StatusHTTPVersionNotSupported, Code: transport.CodeBadInput,
 			Message: "event streams are served over HTTP/1.1"}).Write(w)
 		return
 	}
-	ctx, cancel := context.WithCancel(t.Service.Options().BaseContext(r))
+	ctx, cancel := context.WithCancel(base)
 	detach := context.AfterFunc(r.Context(), cancel)
 	opened, errs := call.Open(ctx)
 	switch {
@@ -97,7 +106,7 @@ func (t Transport) connect(ctx context.Context, w http.ResponseWriter, executor 
 		Wire: wire{}, Single: true,
 	})
 	if ok {
-		conn.Identify(ctx)
+		conn.Identify(conn.Context())
 		conn.Follow("", opened)
 	}
 	return ok

@@ -76,6 +76,11 @@ func ViewerFrom(ctx context.Context) string {
 	return viewer
 }
 
+// WithViewer returns a context with another viewer.
+func WithViewer(ctx context.Context, viewer string) context.Context {
+	return context.WithValue(ctx, viewerKey{}, viewer)
+}
+
 func (r *Rig) setDefaults(options *transport.Options) {
 	if options.Heartbeat == 0 {
 		options.Heartbeat = time.Minute

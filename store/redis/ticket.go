@@ -1,0 +1,83 @@
+package redis
+
+import (
+	"context"
+	"time"
+
+	"parley/auth"
+)
+
+// A ticket lies in the bucket of its own id, since who opens it doesn't say whose it is. The user's
+// bucket has the list of the user's tickets, noted after the ticket: one that isn't in it, for
+// want of a node that lived on, ends by itself.
+
+// ticketChannel is where openings of all the bucket's tickets are told.
+func (b *bucket) ticketChannel() string { return b.key("ticket-hints") }
+
+// PutTicket implements [auth.TicketStore].
+func (s *Store) PutTicket(ctx context.Context, t auth.Ticket, ttl time.Duration, most int) error {
+	_, err := s.run(ctx, ticketPutScript, entityOf(t.ID).owns("ticket"),
+		t.User, t.Payload, t.Expires.UnixMilli(), ttl.Milliseconds())
+	if err != nil {
+		return err
+	}
+	return s.noteTicket(ctx, t, most)
+}
+
+// noteTicket puts a ticket at the end of its user's list, and drops those at its begin that are too
+// many.
+func (s *Store) noteTicket(ctx context.Context, t auth.Ticket, most int) error {
+	got, err := s.run(ctx, ticketNoteScript, entityOf(t.User).owns("tickets"), t.ID, t.Expires.UnixMilli(), most)
+	if err != nil {
+		return err
+	}
+	for _, id := range got.list(1).from(0) {
+		if _, err := s.run(ctx, ticketDropScript, entityOf(id).owns("ticket")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// anyNumber of tickets may be in a user's list when one is opened: that adds none.
+const anyNumber = 1 << 30
+
+// OpenTicket implements [auth.TicketStore].
+func (s *Store) OpenTicket(ctx context.Context, id string) (auth.Ticket, uint64, error) {
+	e := entityOf(id)
+	keys := append(e.owns("ticket"), e.keys("bucket", "recent")...)
+	got, err := s.run(ctx, ticketOpenScript, keys, id, e.ticketChannel(), s.publish, mark())
+	switch {
+	case err != nil:
+		return auth.Ticket{}, 0, err
+	case got.word() == "none":
+		return auth.Ticket{}, 0, auth.ErrBadTicket
+	}
+	t := auth.Ticket{ID: id, User: got.text(1), Payload: []byte(got.text(2)), Expires: timeOf(int64(got.number(3)))}
+	return t, got.number(4), s.noteTicket(ctx, t, anyNumber)
+}
+
+// TicketOpenings implements [auth.TicketStore].
+func (s *Store) TicketOpenings(ctx context.Context, ids []string) ([]uint64, error) {
+	calls := make([]call, len(ids))
+	for i, id := range ids {
+		calls[i].keys = entityOf(id).owns("ticket")
+	}
+	answers, err := s.runAll(ctx, ticketOpeningsScript, calls)
+	if err != nil {
+		return nil, err
+	}
+	openings := make([]uint64, len(ids))
+	for i, got := range answers {
+		openings[i] = got.number(1)
+	}
+	return openings, nil
+}
+
+// WatchTicket implements [auth.TicketStore].
+func (s *Store) WatchTicket(ctx context.Context, id string, look func()) (stop func(), err error) {
+	b := bucketOf(id)
+	return s.watchHints(ctx, topic{name: "ticket/" + id, bucket: b, channel: b.ticketChannel()}, look)
+}
+
+var _ auth.Store = (*Store)(nil)
