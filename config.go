@@ -61,6 +61,10 @@ type config struct {
 	StoreQueue    int `env:"PARLEY_STORE_QUEUE" default:"1024" help:"Calls that may wait for the store at a time; more are answered UNAVAILABLE at once."`
 	LogMaxEntries int `name:"log-max-entries" env:"PARLEY_LOG_MAX_ENTRIES" default:"10000" help:"Entries of one room's log that can be resumed from. Messages are kept regardless."`
 
+	Rates          rateSettings `embed:""`
+	TrustedProxies []string     `env:"PARLEY_TRUSTED_PROXIES" sep:"," help:"Addresses or prefixes (CIDR) of proxies that say where requests come from."`
+	ProxyHeader    string       `env:"PARLEY_PROXY_HEADER" default:"X-Forwarded-For" enum:"X-Forwarded-For,Forwarded" help:"The header in which they say it; the other one is never read."`
+
 	Documents       document.Limits `embed:""`
 	Trusted         string          `name:"trusted-documents" env:"PARLEY_TRUSTED_DOCUMENTS" help:"JSON file of the only documents to serve, by their ids; empty serves any."`
 	QueryCache      int             `name:"query-cache" env:"PARLEY_QUERY_CACHE" default:"1000" help:"Documents kept parsed and validated."`
@@ -139,7 +143,9 @@ func (c *config) validate() error {
 		"PARLEY_MAX_ROOMS_PER_USER": c.MaxRooms, "PARLEY_MAX_MEMBERS_PER_ROOM": c.MaxMembers, "PARLEY_MAX_PRESENCE": c.MaxPresence,
 		"PARLEY_MAX_AUDIENCES": c.MaxAudiences, "PARLEY_MAX_OPERATIONS": c.MaxOperations, "PARLEY_LOG_MAX_ENTRIES": c.LogMaxEntries,
 		"PARLEY_QUERY_CACHE": c.QueryCache, "PARLEY_QUERY_CACHE_BYTES": c.QueryCacheBytes,
-		"PARLEY_STORE_QUEUE": c.StoreQueue,
+		"PARLEY_MAX_CONNECTIONS": c.Rates.MaxConnections, "PARLEY_MAX_CONNECTIONS_ADDRESS": c.Rates.MaxConnectionsAddress,
+		"PARLEY_MAX_CONNECTIONS_USER": c.Rates.MaxConnectionsUser,
+		"PARLEY_STORE_QUEUE":          c.StoreQueue,
 	} {
 		check(n > 0, "%s must be positive", name)
 	}
@@ -174,6 +180,7 @@ func (c *config) LogValue() slog.Value {
 		slog.String("tokens", c.tokenKeys()), slog.String("origins", strings.Join(c.Origins, " ")),
 		slog.Duration("heartbeat", c.Heartbeat), slog.Duration("init-timeout", c.InitTimeout),
 		slog.Duration("presence-ttl", c.PresenceTTL), slog.Duration("presence-grace", c.PresenceGrace),
+		slog.String("rate-limits", c.Rates.RateLimits),
 		slog.Duration("cutoff", c.Cutoff),
 		slog.Int("log-max-entries", c.LogMaxEntries), slog.Duration("log-max-age", c.LogMaxAge),
 	)

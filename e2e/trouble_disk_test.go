@@ -58,7 +58,7 @@ func TestTroubleSecondProcess(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(data, "parley.lock"), fmt.Appendln(nil, os.Getpid()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	first := parleytest.Start(t, map[string]string{"PARLEY_DATA": data})
+	first := parleytest.Start(t, map[string]string{"PARLEY_DATA": data, "PARLEY_RATE_LIMITS": "off"})
 	said := startRefused(t, data)
 	if want := fmt.Sprintf("data folder %s is in use by process %d", data, first.PID()); !strings.Contains(said, want) {
 		t.Errorf("%s doesn't say %q", said, want)
@@ -67,7 +67,7 @@ func TestTroubleSecondProcess(t *testing.T) {
 	room := ada.CreateRoom(t, "Mine")
 	ada.MustSend(t, room, "undisturbed")
 	first.Kill()
-	second := parleytest.Start(t, map[string]string{"PARLEY_DATA": data})
+	second := parleytest.Start(t, map[string]string{"PARLEY_DATA": data, "PARLEY_RATE_LIMITS": "off"})
 	ada.On(second).MustSend(t, room, "taken over")
 	if said := startRefused(t, data); !strings.Contains(said, fmt.Sprintf("in use by process %d", second.PID())) {
 		t.Errorf("%s doesn't name process %d", said, second.PID())
@@ -86,7 +86,7 @@ func TestTroubleFullDisk(t *testing.T) {
 			t.Errorf("%v: %s", err, out)
 		}
 	})
-	node := parleytest.Start(t, map[string]string{"PARLEY_DATA": data})
+	node := parleytest.Start(t, map[string]string{"PARLEY_DATA": data, "PARLEY_RATE_LIMITS": "off"})
 	ada := parleytest.SignIn(t, node, "ada")
 	room := ada.CreateRoom(t, "Attic")
 	s := parleytest.MustSubscribe(t, parleytest.OverWS, ada, follow(messageAdded, room, ""))
@@ -159,7 +159,7 @@ func TestTroubleFullDisk(t *testing.T) {
 // TestTroubleHeldDatabase: another tool holds the database's write lock for a while.
 func TestTroubleHeldDatabase(t *testing.T) {
 	data := t.TempDir()
-	node := parleytest.Start(t, map[string]string{"PARLEY_DATA": data, "PARLEY_STORE_QUEUE": "20"})
+	node := parleytest.Start(t, map[string]string{"PARLEY_DATA": data, "PARLEY_STORE_QUEUE": "20", "PARLEY_RATE_LIMITS": "off"})
 	ada := parleytest.SignIn(t, node, "ada")
 	room := ada.CreateRoom(t, "Queue")
 	before := settled(t, node)
@@ -206,7 +206,7 @@ func TestTroubleHeldDatabase(t *testing.T) {
 // acknowledged.
 func TestTroubleDatabaseTaken(t *testing.T) {
 	data := t.TempDir()
-	node := parleytest.Start(t, map[string]string{"PARLEY_DATA": data})
+	node := parleytest.Start(t, map[string]string{"PARLEY_DATA": data, "PARLEY_RATE_LIMITS": "off"})
 	ada := parleytest.SignIn(t, node, "ada")
 	room := ada.CreateRoom(t, "Rug")
 	path, away := filepath.Join(data, "parley.db"), filepath.Join(data, "elsewhere")

@@ -24,7 +24,7 @@ func behindProxy(t *testing.T, settings map[string]string) (a, b *parleytest.Nod
 		t.Fatal(err)
 	}
 	way = parleytest.StartWay(t, address.Host)
-	shared := map[string]string{"PARLEY_REDIS_URL": server.URL, "PARLEY_DATA": t.TempDir(), "PARLEY_CUTOFF": cutoff.String()}
+	shared := map[string]string{"PARLEY_REDIS_URL": server.URL, "PARLEY_DATA": t.TempDir(), "PARLEY_CUTOFF": cutoff.String(), "PARLEY_RATE_LIMITS": "off"}
 	b = parleytest.Start(t, shared)
 	address.Host = way.Addr
 	shared["PARLEY_REDIS_URL"] = address.String()
@@ -140,7 +140,7 @@ func TestTroubleCutOff(t *testing.T) {
 
 // TestTroublePaused: Redis stands still, with all connections open, for longer than PARLEY_CUTOFF.
 func TestTroublePaused(t *testing.T) {
-	c := startCluster(t, map[string]string{"PARLEY_CUTOFF": cutoff.String()})
+	c := startCluster(t, map[string]string{"PARLEY_CUTOFF": cutoff.String(), "PARLEY_RATE_LIMITS": "off"})
 	c.populate(t)
 	l := c.sendDuring(t, parleytest.Scale(300, 3000), func() {
 		parleytest.Eventually(t, "some were seen", func() bool { return c.readers["ws at A, messageAdded"].count() > 50 })

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"parley/eventlog"
+	"parley/ratelimit"
 )
 
 const (
@@ -46,6 +47,7 @@ type writer struct {
 
 	// The rest is the goroutine's own.
 	cache    *cache
+	rates    *ratelimit.Table
 	overfull *overfull
 	chores   []chore
 	unsaved  bool      // the write-ahead log holds something that a checkpoint would move
@@ -62,6 +64,7 @@ func startWriter(db *conn, b *bus, files *files, queue int, r eventlog.Retention
 		quit:     make(chan struct{}),
 		done:     make(chan struct{}),
 		cache:    newCache(),
+		rates:    ratelimit.NewTable(maxRates),
 		unsaved:  true, // perhaps, by an earlier process
 		overfull: newOverfull(),
 	}
