@@ -7,7 +7,9 @@ PROOFS = prove-laptop prove-cluster prove-rendering prove-presence prove-hostile
 	prove-identity prove-limits \
 	prove-clients \
 	prove-conformance \
-	prove-playground prove-suites
+	prove-trouble \
+	prove-playground prove-suites \
+	prove-soak prove-fuzz
 
 .PHONY: run test prove generate generated lint portable unit fuzz web docs bench install conformance $(PROOFS)
 
@@ -64,6 +66,8 @@ prove-laptop: ## one command, no Redis: the README's tour; kill -9 in the middle
 	$(PROVE) -run 'TestReadme|TestKillInTheMiddleOfSending' ./e2e
 prove-cluster: ## two nodes on one Redis: order, healing, kill -9, outages, lost tail, FLUSHALL
 	$(PROVE) -run 'TestTwoNodes|TestRedis' ./e2e
+prove-trouble: ## a node cut off, Redis paused, slow or silent; SQLite's disk full, its file held or taken; a second process
+	$(PROVE) -run 'TestTrouble' ./e2e
 prove-rendering: ## one execution per event and audience for 1,000 subscribers; shared and per-viewer bytes equal
 	$(PROVE) -run 'TestRenderedOnce|TestTooManyAudiences|TestNothingIsLeftBehind' ./e2e
 	$(PROVE) -run 'TestSharedRendering' ./resolvers
@@ -85,5 +89,8 @@ prove-conformance: ## every line of the protocols' checklists, ours and gqlgen's
 	$(PROVE) -run 'TestConformance|TestDraft2026' ./e2e
 	$(PROVE) -run 'TestChecklist' ./transport/...
 prove-suites: ## every suite at full counts under the race detector, and longer fuzzing
-	PARLEY_PROVE=1 go test -race -count=1 -timeout 60m ./...
-	./.ci/fuzz 30s
+	PARLEY_PROVE=1 go test -race -count=1 -timeout 60m -skip TestSoak ./...
+prove-soak: ## 30 minutes of mixed traffic on two nodes: nothing lost, nothing grows
+	PARLEY_PROVE=1 go test -race -count=1 -v -timeout 60m -run 'TestSoak' ./e2e
+prove-fuzz: ## an hour of fuzzing, divided over every decoder
+	./.ci/fuzz all 3600

@@ -82,6 +82,7 @@ func TestSettingsThatDontFit(t *testing.T) {
 		"keys fetched without a pause":     {[]string{"--auth-jwks-refresh=1ms"}, "PARLEY_AUTH_JWKS_REFRESH"},
 		"an expiry spread backwards":       {[]string{"--expiry-spread=-1s"}, "PARLEY_EXPIRY_SPREAD"},
 		"heartbeat":                        {[]string{"--heartbeat=10ms"}, "PARLEY_HEARTBEAT"},
+		"cutoff":                           {[]string{"--cutoff=1s"}, "PARLEY_CUTOFF"},
 		"presence":                         {[]string{"--presence-ttl=1s"}, "PARLEY_PRESENCE_TTL"},
 		"frame smaller than content":       {[]string{"--max-frame=8192"}, "PARLEY_MAX_FRAME"},
 		"waiting for nobody's replicas":    {[]string{"--redis-wait=1"}, "PARLEY_REDIS_URL"},
