@@ -3,8 +3,13 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GQLGEN      = github.com/99designs/gqlgen
 
-.PHONY: run test prove generate generated lint portable unit fuzz web docs bench install conformance \
-	prove-laptop prove-cluster prove-rendering prove-presence prove-hostile prove-identity prove-playground prove-conformance prove-suites
+PROOFS = prove-laptop prove-cluster prove-rendering prove-presence prove-hostile \
+	prove-identity \
+	prove-clients \
+	prove-conformance \
+	prove-playground prove-suites
+
+.PHONY: run test prove generate generated lint portable unit fuzz web docs bench install conformance $(PROOFS)
 
 run: ## start a server on this machine
 	go run .
@@ -14,9 +19,10 @@ test: install generated lint portable unit fuzz web ## everything, at reduced co
 install: ## what the tests need: redis-server, chromium, npm packages
 	./.ci/install
 
-generate: ## graph/ from schema.graphqls, the playground's build
+generate: ## graph/ from schema.graphqls, the playground's build, the stock clients' types
 	go run $(GQLGEN) generate
 	cd web/playground && npm ci && npm run build
+	cd e2e/clients && npm ci && npm run generate
 
 generated: ## fail if graph/ isn't what gqlgen makes of the schema
 	./.ci/unchanged graph -- go run $(GQLGEN) generate
@@ -37,10 +43,12 @@ unit: ## every Go suite under the race detector, end-to-end ones included
 fuzz: ## a few seconds for each decoder
 	./.ci/fuzz 5s
 
-web: ## lint of what is JavaScript, types and build of the playground; fail if the committed build differs
+web: ## lint of what is JavaScript, types and build of the playground, types of the stock clients; fail if what is committed differs
 	cd web/playground && npm run lint
 	cd e2e/conformance && npm run lint
 	./.ci/unchanged web/playground/dist -- npm --prefix web/playground run build
+	./.ci/unchanged e2e/clients/src/gql -- npm --prefix e2e/clients run generate
+	cd e2e/clients && npm run check
 
 bench: ## benchmarks beside the hot code
 	go test -run '^$$' -bench . -benchmem ./delivery ./render ./store/... ./transport/...
@@ -51,13 +59,13 @@ conformance: install ## how well a server keeps to the protocols: URL=http://hos
 # Each line below shows one of the promises at full size.
 PROVE = PARLEY_PROVE=1 go test -race -count=1 -v -timeout 30m
 
-prove: install prove-laptop prove-cluster prove-rendering prove-presence prove-hostile prove-identity prove-playground prove-conformance prove-suites
+prove: install $(PROOFS)
 prove-laptop: ## one command, no Redis: the README's tour; kill -9 in the middle of 5,000 messages
 	$(PROVE) -run 'TestReadme|TestKillInTheMiddleOfSending' ./e2e
 prove-cluster: ## two nodes on one Redis: order, healing, kill -9, outages, lost tail, FLUSHALL
 	$(PROVE) -run 'TestTwoNodes|TestRedis' ./e2e
-prove-rendering: ## one execution per event for 1,000 subscribers; shared and per-viewer bytes equal
-	$(PROVE) -run 'TestRenderedOnceForAll|TestNothingIsLeftBehind' ./e2e
+prove-rendering: ## one execution per event and audience for 1,000 subscribers; shared and per-viewer bytes equal
+	$(PROVE) -run 'TestRenderedOnce|TestTooManyAudiences|TestNothingIsLeftBehind' ./e2e
 	$(PROVE) -run 'TestSharedRendering' ./resolvers
 prove-presence: ## typing and presence across nodes; a killed node's users go OFFLINE once
 	$(PROVE) -run 'TestPresence|TestTyping|TestOnlyMembers' ./e2e
@@ -68,6 +76,8 @@ prove-identity: ## 10,000 revocations and 10,000 expiries under traffic at two n
 	$(PROVE) -run 'TestKeySet|TestRevo|TestTicket' ./auth
 prove-playground: ## sign in, subscribe, send and receive in headless Chromium
 	$(PROVE) -run 'TestPlayground' ./e2e
+prove-clients: ## 50 forced reconnects of each stock client under traffic: no gap, no duplicate
+	$(PROVE) -run 'TestStockClient' ./e2e
 prove-conformance: ## every line of the protocols' checklists, ours and gqlgen's side by side; the draft's statuses
 	$(PROVE) -run 'TestConformance|TestDraft2026' ./e2e
 	$(PROVE) -run 'TestChecklist' ./transport/...

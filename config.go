@@ -12,6 +12,8 @@ import (
 	"github.com/alecthomas/kong"
 
 	"parley/auth"
+	"parley/chat"
+	"parley/document"
 	"parley/store/redis"
 )
 
@@ -55,14 +57,18 @@ type config struct {
 	MaxFrame      int `env:"PARLEY_MAX_FRAME" default:"131072" help:"Bytes of one WebSocket message."`
 	MaxBody       int `env:"PARLEY_MAX_BODY" default:"131072" help:"Bytes of one HTTP body."`
 	MaxOutbox     int `env:"PARLEY_MAX_OUTBOX" default:"1048576" help:"Bytes that may wait for one connection."`
-	QueryTokens   int `name:"max-query-tokens" env:"PARLEY_MAX_QUERY_TOKENS" default:"5000" help:"Tokens of one GraphQL document."`
 	LogMaxEntries int `name:"log-max-entries" env:"PARLEY_LOG_MAX_ENTRIES" default:"10000" help:"Entries of one room's log that can be resumed from. Messages are kept regardless."`
 
-	Draft2026  bool          `name:"draft2026" env:"PARLEY_DRAFT2026" help:"Answer with the HTTP statuses of GraphQL over HTTP's draft of August 2026 (422, 294) instead of those of graphql-http's audits."`
-	LogMaxAge  time.Duration `env:"PARLEY_LOG_MAX_AGE" default:"168h" help:"Age up to which entries of a log are kept."`
-	SQLiteSync string        `name:"sqlite-sync" env:"PARLEY_SQLITE_SYNC" default:"NORMAL" enum:"NORMAL,FULL" help:"NORMAL survives the process's death, FULL a power cut too (slower)."`
-	LogLevel   slog.Level    `env:"PARLEY_LOG_LEVEL" default:"INFO" help:"DEBUG, INFO, WARN or ERROR."`
-	LogFormat  string        `env:"PARLEY_LOG_FORMAT" default:"text" enum:"text,json" help:"How log lines are written."`
+	Documents       document.Limits `embed:""`
+	Trusted         string          `name:"trusted-documents" env:"PARLEY_TRUSTED_DOCUMENTS" help:"JSON file of the only documents to serve, by their ids; empty serves any."`
+	QueryCache      int             `name:"query-cache" env:"PARLEY_QUERY_CACHE" default:"1000" help:"Documents kept parsed and validated."`
+	QueryCacheBytes int             `name:"query-cache-bytes" env:"PARLEY_QUERY_CACHE_BYTES" default:"67108864" help:"Bytes that the documents kept may take, by an estimate."`
+	Introspection   string          `name:"introspection" env:"PARLEY_INTROSPECTION" default:"auto" enum:"auto,on,off" help:"Whether clients may read the schema by introspection, and are suggested names of it: auto is in development only."`
+	Draft2026       bool            `name:"draft2026" env:"PARLEY_DRAFT2026" help:"Answer with the HTTP statuses of GraphQL over HTTP's draft of August 2026 (422, 294) instead of those of graphql-http's audits."`
+	LogMaxAge       time.Duration   `env:"PARLEY_LOG_MAX_AGE" default:"168h" help:"Age up to which entries of a log are kept."`
+	SQLiteSync      string          `name:"sqlite-sync" env:"PARLEY_SQLITE_SYNC" default:"NORMAL" enum:"NORMAL,FULL" help:"NORMAL survives the process's death, FULL a power cut too (slower)."`
+	LogLevel        slog.Level      `env:"PARLEY_LOG_LEVEL" default:"INFO" help:"DEBUG, INFO, WARN or ERROR."`
+	LogFormat       string          `env:"PARLEY_LOG_FORMAT" default:"text" enum:"text,json" help:"How log lines are written."`
 }
 
 // redisConfig is what there is to say of Redis beside the URL.
@@ -77,6 +83,11 @@ type redisConfig struct {
 
 // development reports whether the server signs tokens for anybody who asks.
 func (c *config) development() bool { return c.AuthSecret == "" && c.AuthJWKSURL == "" }
+
+// introspection reports whether clients may read the schema.
+func (c *config) introspection() bool {
+	return c.Introspection == "on" || c.Introspection == "auto" && c.development()
+}
 
 // parseConfig reads flags and environment. kong prints help and errors and exits.
 func parseConfig(args []string) (*config, error) {
@@ -123,11 +134,14 @@ func (c *config) validate() error {
 		"PARLEY_MAX_TICKETS": c.MaxTickets, "PARLEY_MAX_REVOCATIONS": c.MaxRevocations,
 		"PARLEY_MAX_CONTENT": c.MaxContent, "PARLEY_MAX_NAME": c.MaxName, "PARLEY_MAX_METADATA": c.MaxMetadata,
 		"PARLEY_MAX_ROOMS_PER_USER": c.MaxRooms, "PARLEY_MAX_MEMBERS_PER_ROOM": c.MaxMembers, "PARLEY_MAX_PRESENCE": c.MaxPresence,
-		"PARLEY_MAX_AUDIENCES":  c.MaxAudiences,
-		"PARLEY_MAX_OPERATIONS": c.MaxOperations, "PARLEY_MAX_QUERY_TOKENS": c.QueryTokens, "PARLEY_LOG_MAX_ENTRIES": c.LogMaxEntries,
+		"PARLEY_MAX_AUDIENCES": c.MaxAudiences, "PARLEY_MAX_OPERATIONS": c.MaxOperations, "PARLEY_LOG_MAX_ENTRIES": c.LogMaxEntries,
+		"PARLEY_QUERY_CACHE": c.QueryCache, "PARLEY_QUERY_CACHE_BYTES": c.QueryCacheBytes,
 	} {
 		check(n > 0, "%s must be positive", name)
 	}
+	errs = append(errs, c.Documents.Validate())
+	check(c.Documents.ResponseBytes >= chat.MaxPage*c.MaxContent,
+		"PARLEY_MAX_RESPONSE must hold a page: at least %d times PARLEY_MAX_CONTENT", chat.MaxPage)
 	check(c.Redis.Wait >= 0, "PARLEY_REDIS_WAIT must not be negative")
 	check(c.Redis.WaitTimeout >= time.Millisecond && c.Redis.WaitTimeout <= 2*time.Second,
 		"PARLEY_REDIS_WAIT_TIMEOUT must be between 1ms and 2s, which is less than Redis is given for an answer")

@@ -14,7 +14,26 @@ var (
 	markdownLink = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	heading      = regexp.MustCompile(`(?m)^#+ +(.+)$`)
 	notInAnchor  = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+	// quotedFile is a block of code that names the file it shows.
+	quotedFile = regexp.MustCompile("(?ms)^```ts (\\S+)\n(.*?)^```$")
 )
+
+// TestDocsShowTestedCode: a block of code that names a file shows what stands in it.
+func TestDocsShowTestedCode(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("docs", "clients.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := quotedFile.FindAllStringSubmatch(string(text), -1)
+	if len(blocks) == 0 {
+		t.Fatal("docs/clients.md shows no file")
+	}
+	for _, block := range blocks {
+		if file, err := os.ReadFile(block[1]); err != nil || string(file) != block[2] {
+			t.Errorf("docs/clients.md doesn't show %s as it is: %v", block[1], err)
+		}
+	}
+}
 
 // TestDocLinksLead to files, and to headings, that are there.
 func TestDocLinksLead(t *testing.T) {

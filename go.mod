@@ -52,6 +52,7 @@ require (
 )
 
 ignore (
+	./e2e/clients/node_modules
 	./e2e/conformance/node_modules
 	./e2e/node_modules
 	./web/playground/node_modules

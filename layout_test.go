@@ -14,6 +14,7 @@ import (
 var layout = map[string][]string{
 	"":                      {"*"},
 	"eventlog":              {},
+	"document":              {},
 	"presence":              {},
 	"auth":                  {},
 	"web":                   {},

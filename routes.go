@@ -8,11 +8,11 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/handler"
-	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"parley/auth"
+	"parley/document"
 	"parley/resolvers"
 	"parley/transport/graphqlhttp"
 	"parley/transport/graphqlws"
@@ -28,22 +28,23 @@ const (
 	idleTimeout      = 2 * time.Minute
 	drainPatience    = 5 * time.Second
 	readyTimeout     = 2 * time.Second
-	queryCacheSize   = 1000
 	pollAfterSeconds = 10
 )
 
 // graphql is the endpoint of every transport.
 func (s *server) graphql(schema graphql.ExecutableSchema) http.Handler {
-	h := handler.New(schema)
+	h, introspection := handler.New(schema), s.config.introspection()
 	h.AddTransport(graphqlws.Transport{Service: s.connections})
 	h.AddTransport(sse.Transport{Service: s.connections})
 	h.AddTransport(graphqlhttp.Transport{Service: s.connections})
 	h.SetErrorPresenter(resolvers.PresentError(s.log))
 	h.SetRecoverFunc(resolvers.RecoverPanic(s.log))
-	h.SetQueryCache(lru.New[*ast.QueryDocument](queryCacheSize))
-	h.SetParserTokenLimit(s.config.QueryTokens)
-	h.Use(resolvers.Documents{Introspection: s.config.development()})
-	h.SetDisableSuggestion(!s.config.development())
+	h.SetQueryCache(s.gate.Cache())
+	h.SetParserTokenLimit(s.config.Documents.Tokens)
+	h.SetValidationRulesFn(func() *rules.Rules { return document.Rules(introspection) })
+	h.SetDisableSuggestion(!introspection)
+	h.Use(s.gate)
+	h.Use(resolvers.Documents{Introspection: introspection})
 	return h
 }
 
@@ -51,7 +52,7 @@ func (s *server) graphql(schema graphql.ExecutableSchema) http.Handler {
 func (s *server) routes(endpoint http.Handler) http.Handler {
 	identity := s.identity
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", auth.Authenticate(identity.verifier, s.identityFailed)(endpoint))
+	mux.Handle("/graphql", identity.origins.Guard(auth.Authenticate(identity.verifier, s.identityFailed)(endpoint)))
 	mux.Handle("/playground", web.Playground())
 	mux.Handle("/playground/", web.Playground())
 	mux.Handle("GET /{$}", http.RedirectHandler("/playground", http.StatusFound))

@@ -22,6 +22,7 @@ import (
 	"parley/auth"
 	"parley/chat"
 	"parley/delivery"
+	"parley/document"
 	"parley/eventlog"
 	"parley/graph"
 	"parley/presence"
@@ -102,6 +103,7 @@ type server struct {
 	identity    *identity
 	tracker     *presence.Tracker
 	hub         *delivery.Hub
+	gate        *document.Gate
 	connections *transport.Service
 	main, admin *http.Server
 	listeners   []net.Listener
@@ -151,7 +153,11 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 		Chat: rooms, Tracker: s.tracker, Presence: s.store, State: s.store, Log: s.store,
 		PollAfterSeconds: pollAfterSeconds, MaxPresence: c.MaxPresence, Logger: log,
 	}})
+	if s.gate, err = newGate(c, schema.Schema()); err != nil {
+		return nil, err
+	}
 	opener := render.NewOpener(schema.Schema(), s.metrics)
+	opener.Afford = s.gate.Afford
 	s.connections = transport.NewService(transport.Options{
 		Hub: s.hub, Open: opener.Open,
 		Heartbeat: c.Heartbeat, InitTimeout: c.InitTimeout,

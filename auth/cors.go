@@ -15,9 +15,9 @@ const (
 
 // CORS lets pages of allowed origins read the answers of next, and answers their
 // preflights (Fetch Standard §3.3.2) with 204. A preflight of another origin is
-// answered 403 without any allow header. Other requests always reach next: it is
-// the browser that keeps a foreign page from reading the answer, and what such a
-// page can send unasked carries no token.
+// answered 403 without any allow header. Other requests reach next: it is the
+// browser that keeps a foreign page from reading the answer, and what such a
+// page can send unasked carries no token. [Origins.Guard] refuses them too.
 //
 // The headers are set before next runs. A handler that hijacks the connection and
 // writes its own head must write those of the [http.ResponseWriter] too.
@@ -40,6 +40,18 @@ func (o *Origins) CORS(next http.Handler) http.Handler {
 			header.Set("Access-Control-Max-Age", strconv.Itoa(int(corsMaxAge.Seconds())))
 			w.WriteHeader(http.StatusNoContent)
 		}
+	})
+}
+
+// Guard answers 403 to requests of pages that aren't allowed, whatever their
+// method and however they want their answer.
+func (o *Origins) Guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !o.Allowed(r) {
+			refuseOrigin(w)
+			return
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 

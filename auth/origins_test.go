@@ -226,3 +226,25 @@ func TestCORS(t *testing.T) {
 		}
 	})
 }
+
+// TestGuard: whoever isn't allowed doesn't get through, by no method.
+func TestGuard(t *testing.T) {
+	reached := 0
+	guard := newOrigins(t, false, "https://friend.example").Guard(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached++ }))
+	for origin, want := range map[string]int{
+		"": http.StatusOK, "https://friend.example": http.StatusOK, "http://example.com": http.StatusOK, // which the request is for
+		"https://evil.example": http.StatusForbidden, "null": http.StatusForbidden,
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut} {
+			r, w := httptest.NewRequest(method, "/graphql", nil), httptest.NewRecorder()
+			if origin != "" {
+				r.Header.Set("Origin", origin)
+			}
+			before := reached
+			guard.ServeHTTP(w, r)
+			if w.Code != want || (reached > before) != (want == http.StatusOK) {
+				t.Errorf("%s from %q: %d", method, origin, w.Code)
+			}
+		}
+	}
+}

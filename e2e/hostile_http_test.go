@@ -40,7 +40,7 @@ func TestHostileHTTP(t *testing.T) {
 	token := tokenOf(t, "ada")
 	before := settled(t, node)
 	seen := newTable("case", "request", "answer")
-	cases := append(append(methods(), bodies(token)...), append(pathsAround(), origins()...)...)
+	cases := append(append(methods(), bodies(token)...), append(append(pathsAround(), origins()...), friends()...)...)
 	for _, c := range cases {
 		r, err := http.NewRequestWithContext(t.Context(), c.method, node.URL+c.path, strings.NewReader(c.body))
 		if err != nil {
@@ -175,8 +175,29 @@ func origins() []httpCase {
 			httpCase{name: "a WebSocket from " + origin, method: "GET", path: "/graphql", want: "403 FORBIDDEN", absent: allow,
 				header: headers("Origin", origin, "Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13",
 					"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol", "graphql-transport-ws")},
-			httpCase{name: "a query from " + origin, method: "GET", path: "/graphql?query=%7Bviewer%7Bid%7D%7D", want: "200", absent: allow,
-				header: headers("Origin", origin, "Accept", "application/json")})
+			httpCase{name: "a query from " + origin, method: "GET", path: "/graphql?query=%7Bviewer%7Bid%7D%7D", want: "403 FORBIDDEN", absent: allow,
+				header: headers("Origin", origin, "Accept", "application/json")},
+			httpCase{name: "a stream from " + origin, method: "GET", path: "/graphql?query=%7Bviewer%7Bid%7D%7D", want: "403 FORBIDDEN", absent: allow,
+				header: headers("Origin", origin, "Accept", "text/event-stream")},
+			httpCase{name: "a form from " + origin, method: "POST", path: "/graphql", want: "403 FORBIDDEN", absent: allow, body: jsonBody,
+				header: headers("Origin", origin, "Content-Type", "text/plain")},
+			httpCase{name: "a post from " + origin, method: "POST", path: "/graphql", want: "403 FORBIDDEN", absent: allow, body: jsonBody,
+				header: headers("Origin", origin, "Content-Type", "application/json")},
+			httpCase{name: "a posted stream from " + origin, method: "POST", path: "/graphql", want: "403 FORBIDDEN", absent: allow, body: jsonBody,
+				header: headers("Origin", origin, "Content-Type", "application/json", "Accept", "text/event-stream", "Authorization", "Bearer x")})
+	}
+	return cases
+}
+
+// friends are requests of a page that was invited: served, and its to read.
+func friends() []httpCase {
+	var cases []httpCase
+	for _, accept := range []string{"application/json", "text/event-stream"} {
+		cases = append(cases,
+			httpCase{name: "a query from a friend for " + accept, method: "GET", path: "/graphql?query=%7Bviewer%7Bid%7D%7D", want: "200",
+				header: headers("Origin", "https://friend.example", "Accept", accept)},
+			httpCase{name: "a post from a friend for " + accept, method: "POST", path: "/graphql", want: "200", body: jsonBody,
+				header: headers("Origin", "https://friend.example", "Accept", accept, "Content-Type", "application/json")})
 	}
 	return cases
 }

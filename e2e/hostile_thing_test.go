@@ -105,11 +105,11 @@ func (w *hostileWorld) foreignInputs() []hostileCase {
 			inRoom(`mutation($seq: Int!) { markRead(input: {roomId: ROOM, seq: $seq}) { member { id } } }`), "seq", -1, 1_000_000, -2147483648, 2147483647).
 			mutated("BAD_INPUT").in("seq"),
 		askEach("presence, following: 101 ids", w.ada,
-			`subscription($ids: [ID!]!) { presence(userIds: $ids) { id } }`, "ids", manyIDs(101)).followed("BAD_INPUT").in("userIds"),
+			`subscription($ids: [ID!]!) { presence(userIds: $ids) { id } }`, "ids", manyIDs(101)).refused("LIMIT_EXCEEDED").in("ids"),
 		ask("presence, following: nobody", w.ada, parleytest.Operation{Query: `subscription { presence { id } }`}).followed("BAD_INPUT"),
 		ask("presence, following: both", w.ada, parleytest.Operation{Query: `subscription { presence(roomId: "r_1", userIds: []) { id } }`}).followed("BAD_INPUT"),
-		askEach("presence: 101 ids", w.ada, `query($ids: [ID!]!) { presence(userIds: $ids) { id } }`, "ids", manyIDs(101)).answered("BAD_INPUT").in("userIds"),
-		askEach("nodes: 101 ids", w.ada, `query($ids: [ID!]!) { nodes(ids: $ids) { id } }`, "ids", manyIDs(101)).answered("BAD_INPUT").in("ids"),
+		askEach("presence: 101 ids", w.ada, `query($ids: [ID!]!) { presence(userIds: $ids) { id } }`, "ids", manyIDs(101)).refused("LIMIT_EXCEEDED").in("ids"),
+		askEach("nodes: 101 ids", w.ada, `query($ids: [ID!]!) { nodes(ids: $ids) { id } }`, "ids", manyIDs(101)).refused("LIMIT_EXCEEDED").in("ids"),
 	}
 }
 

@@ -19,7 +19,7 @@ func TestPlayground(t *testing.T) {
 	}
 	chromium := installed(t, "chromium")
 	node := parleytest.Start(t, nil)
-	visit := startScript(t, "playground.mjs", map[string]string{
+	visit := startScript(t, filepath.Join("browser", "playground.mjs"), map[string]string{
 		"page": node.URL + "/playground", "chromium": chromium, "profile": t.TempDir(), "screenshot": picture,
 	}, nil)
 	for ask := range visit.asks {

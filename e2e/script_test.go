@@ -18,9 +18,9 @@ import (
 )
 
 // scriptTime is how long a script may run.
-const scriptTime = 2 * time.Minute
+var scriptTime = time.Duration(parleytest.Scale(2, 15)) * time.Minute
 
-// script is a program of browser/ that Node runs beside a test. They talk in lines of JSON: the test
+// script is a program of browser/ or clients/ that Node runs beside a test. They talk in lines of JSON: the test
 // gives settings first, the script tells facts, and waits for a line when it asks for something.
 type script struct {
 	t testing.TB
@@ -42,11 +42,11 @@ type fact struct {
 
 // startScript starts a script, which ends with the test at the latest. What the script tells is
 // given to told, unless it is an ask.
-func startScript(t testing.TB, name string, settings any, told func(fact)) *script {
+func startScript(t testing.TB, path string, settings any, told func(fact)) *script {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), scriptTime)
 	t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, installed(t, "node"), filepath.Join("browser", name))
+	cmd := exec.CommandContext(ctx, installed(t, "node"), path)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // so that it ends its browser
 	cmd.WaitDelay = 5 * time.Second
 	var stderr bytes.Buffer
@@ -68,7 +68,7 @@ func startScript(t testing.TB, name string, settings any, told func(fact)) *scri
 		for range asks {
 		}
 		if err := cmd.Wait(); err != nil {
-			return fmt.Errorf("%s: %w\n%s", name, err, stderr.Bytes())
+			return fmt.Errorf("%s: %w\n%s", path, err, stderr.Bytes())
 		}
 		return nil
 	})}
@@ -117,17 +117,15 @@ func (s *script) finish() {
 	}
 }
 
-// installed finds a program, and the npm packages that scripts use.
+// installed finds a program, and the npm package that drives browsers.
 func installed(t testing.TB, program string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
 	if err != nil {
 		t.Fatalf("%v: run make install", err)
 	}
-	for _, name := range []string{"playwright-core", "graphql-ws", "graphql-sse", "ws"} {
-		if _, err := os.Stat(filepath.Join("node_modules", name, "package.json")); err != nil {
-			t.Fatalf("an npm package of e2e/ is missing (%v): run make install", err)
-		}
+	if _, err := os.Stat(filepath.Join("node_modules", "playwright-core", "package.json")); err != nil {
+		t.Fatalf("an npm package of e2e/ is missing (%v): run make install", err)
 	}
 	return path
 }

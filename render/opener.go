@@ -26,6 +26,10 @@ type Opener struct {
 	schema     *ast.Schema
 	operations operations
 	unshared   prometheus.Counter
+
+	// Afford judges a subscription whose events are rendered for each of so many viewers; its error
+	// refuses it. Nil affords all.
+	Afford func(op *graphql.OperationContext, viewers int) error
 }
 
 // NewOpener returns an opener for a schema. The registerer may be nil.
@@ -56,7 +60,7 @@ type Opened struct {
 // A response tells of the errors instead.
 func (o *Opener) Open(ctx context.Context, exec graphql.GraphExecutor, op *graphql.OperationContext) (*Opened, *graphql.Response) {
 	refuse := func(err error) (*Opened, *graphql.Response) {
-		return nil, exec.DispatchError(graphql.WithOperationContext(ctx, op), gqlerror.List{gqlerror.Wrap(err)})
+		return nil, exec.DispatchError(graphql.WithOperationContext(ctx, op), gqlerror.List{gqlerror.WrapIfUnwrapped(err)})
 	}
 	traits := analyze(o.schema, op.Operation)
 	if traits.defers {
@@ -97,6 +101,11 @@ func (o *Opener) opened(exec graphql.GraphExecutor, op *graphql.OperationContext
 		audience = spec.Audience
 	case traits.history || traits.personal:
 		audience.Name = "user:" + spec.Principal
+	}
+	if !byHistory && audience.Name != "" && o.Afford != nil {
+		if err := o.Afford(op, max(spec.Members, 1)); err != nil {
+			return nil, err
+		}
 	}
 	group := groupKey(kin, audience.Name)
 	shared := o.operations.get(group, func() *operation {

@@ -18,6 +18,8 @@ type Spec struct {
 	// As puts the viewer into the context of a rendering that is the viewer's alone; nil means
 	// that there is none to put.
 	As func(context.Context) context.Context
+	// Members is how many may follow the same topic, each by their own right; 0 for one.
+	Members int
 }
 
 // Stream is the body of every subscription resolver. When the operation is opened, open authorizes

@@ -1,6 +1,7 @@
 package resolvers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -49,6 +50,7 @@ var requestCodes = map[string]chat.Code{
 	errcode.ValidationFailed:    chat.BadInput,
 	"COMPLEXITY_LIMIT_EXCEEDED": chat.LimitExceeded,
 	string(chat.BadInput):       chat.BadInput,
+	string(chat.Forbidden):      chat.Forbidden,
 	string(chat.LimitExceeded):  chat.LimitExceeded,
 	string(chat.Unavailable):    chat.Unavailable,
 }
@@ -118,7 +120,7 @@ func meaning(ctx context.Context, err error) *chat.Error {
 	}
 	if isGraphQL {
 		if shown := ofRequest(g); shown != nil {
-			return shown.InField(field)
+			return shown.InField(cmp.Or(field, shown.Field))
 		}
 	}
 	if field != "" {
@@ -138,7 +140,8 @@ func ofRequest(g *gqlerror.Error) *chat.Error {
 	case g.Err != nil: // the words are another library's
 		return chat.Errorf(code, wrongType)
 	}
-	return chat.Errorf(code, "%s", shortened(g.Message))
+	field, _ := g.Extensions["field"].(string)
+	return chat.Errorf(code, "%s", shortened(g.Message)).InField(shortened(field))
 }
 
 // inputAtFault returns the name of the input that couldn't be coerced, for an error about one: its

@@ -83,7 +83,7 @@ func (r *Resolver) followTail(ctx context.Context, roomID string) (render.Spec, 
 		return render.Spec{}, err
 	}
 	return render.Spec{
-		As: asViewer(ctx),
+		As: asViewer(ctx), Members: access.Room.MemberCount,
 		Spec: delivery.Spec{
 			Topic: access.Room.ID, Start: access.Room.Cursor(), Principal: v.ID, Access: reads(access),
 			Authorize: func(ctx context.Context) (delivery.Access, error) {

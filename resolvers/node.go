@@ -7,16 +7,6 @@ import (
 	"parley/chat"
 )
 
-// maxIDs bounds the ids of one field.
-const maxIDs = 100
-
-func checkIDs(field string, ids []string) error {
-	if len(ids) > maxIDs {
-		return chat.Errorf(chat.BadInput, "at most %d ids at once", maxIDs).InField(field)
-	}
-	return nil
-}
-
 func (q query) Node(ctx context.Context, id string) (chat.Node, error) {
 	nodes, err := q.Nodes(ctx, []string{id})
 	if err != nil {
@@ -28,9 +18,6 @@ func (q query) Node(ctx context.Context, id string) (chat.Node, error) {
 func (q query) Nodes(ctx context.Context, ids []string) ([]chat.Node, error) {
 	v, err := viewer(ctx)
 	if err != nil {
-		return nil, err
-	}
-	if err := checkIDs("ids", ids); err != nil {
 		return nil, err
 	}
 	known, err := q.people(ctx, v, ids)

@@ -82,29 +82,3 @@ func TestQueries(t *testing.T) {
 }
 
 // TestTooManyIDs: what is asked for at once is bounded.
-func TestTooManyIDs(t *testing.T) {
-	w := newWorld(t)
-	many := func(n int) map[string]any {
-		ids := make([]any, n)
-		for i := range ids {
-			ids[i] = "cyd"
-		}
-		return map[string]any{"ids": ids}
-	}
-	for query, data := range map[string]string{
-		`query($ids: [ID!]!) { nodes(ids: $ids) { id } }`:           `null !BAD_INPUT at nodes in ids`,
-		`query($ids: [ID!]!) { presence(userIds: $ids) { id } }`:    `null !BAD_INPUT at presence in userIds`,
-		`query($ids: [ID!]!) { n: nodes(ids: $ids) { __typename }}`: `null !BAD_INPUT at n in ids`,
-	} {
-		if got := w.outcome(w.do(request{user: "ada", query: query, variables: many(101)})); got != data {
-			t.Errorf("101: got %s", got)
-		}
-		if got := w.do(request{user: "ada", query: query, variables: many(100)}); len(got.Errors) > 0 {
-			t.Errorf("100: got %v", got.Errors)
-		}
-	}
-	query := `subscription($ids: [ID!]) { presence(userIds: $ids) { id } }`
-	if _, errs := w.open(request{user: "ada", query: query, variables: many(101)}); len(errs) != 1 || errs[0].Extensions["code"] == nil {
-		t.Errorf("got %v", errs)
-	}
-}

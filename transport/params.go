@@ -20,11 +20,14 @@ type unreadable string
 func (e unreadable) Error() string { return string(e) }
 
 // ParseParams decodes a GraphQL request, a JSON object (GraphQL over HTTP §5.1; the payload of
-// graphql-transport-ws's subscribe). Members it doesn't know are ignored. Errors are fit for the
-// client's eyes.
+// graphql-transport-ws's subscribe). Members it doesn't know are ignored. Batches aren't served: one
+// of a hundred operations would pass for one request. Errors are fit for the client's eyes.
 func ParseParams(body []byte) (*graphql.RawParams, error) {
-	if !utf8.Valid(body) {
+	switch {
+	case !utf8.Valid(body):
 		return nil, unreadable("the request isn't UTF-8")
+	case bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("[")) && json.Valid(body):
+		return nil, errors.New("batches aren't served: send each operation by a request of its own")
 	}
 	object, err := parseObject(body)
 	if err != nil {
@@ -40,7 +43,7 @@ func ParseQuery(rawQuery string) (*graphql.RawParams, error) {
 		return nil, unreadable("the query string is malformed")
 	}
 	object := map[string]json.RawMessage{}
-	for _, name := range []string{"query", "operationName"} {
+	for _, name := range []string{"query", "operationName", documentID} {
 		if values.Has(name) {
 			object[name] = marshal(values.Get(name))
 		}
@@ -70,22 +73,38 @@ func allUTF8(values url.Values) bool {
 	return true
 }
 
+// documentID names a document that the server knows, in place of a query (GraphQL over HTTP, Persisted
+// Documents). It is handed on among the extensions.
+const documentID = "documentId"
+
 func paramsOf(object map[string]json.RawMessage) (*graphql.RawParams, error) {
-	params := &graphql.RawParams{}
-	query, ok := object["query"]
-	if !ok || isNull(query) {
-		return nil, errors.New(`"query" is missing`)
-	}
-	if err := decodeString(query, "query", &params.Query); err != nil {
-		return nil, err
-	}
-	if err := decodeString(object["operationName"], "operationName", &params.OperationName); err != nil {
-		return nil, err
+	params, id := &graphql.RawParams{}, ""
+	for _, text := range []struct {
+		name string
+		into *string
+	}{
+		{"query", &params.Query}, {"operationName", &params.OperationName}, {documentID, &id},
+	} {
+		if err := decodeString(object[text.name], text.name, text.into); err != nil {
+			return nil, err
+		}
 	}
 	if err := decodeObject(object["variables"], "variables", &params.Variables); err != nil {
 		return nil, err
 	}
-	return params, decodeObject(object["extensions"], "extensions", &params.Extensions)
+	if err := decodeObject(object["extensions"], "extensions", &params.Extensions); err != nil {
+		return nil, err
+	}
+	if id != "" {
+		if params.Extensions == nil {
+			params.Extensions = map[string]any{}
+		}
+		params.Extensions[documentID] = id
+	}
+	if isNull(object["query"]) && params.Extensions[documentID] == nil && params.Extensions["persistedQuery"] == nil {
+		return nil, errors.New(`"query" is missing`)
+	}
+	return params, nil
 }
 
 func isNull(raw json.RawMessage) bool { return len(raw) == 0 || raw[0] == 'n' }

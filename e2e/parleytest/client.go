@@ -150,6 +150,13 @@ func (c *Client) CreateRoom(t testing.TB, name string, members ...string) string
 	return room
 }
 
+// CreatePublicRoom creates a public group and returns its id.
+func (c *Client) CreatePublicRoom(t testing.TB, name string) string {
+	t.Helper()
+	return c.Must(t, `mutation($name: String) { createRoom(input: {name: $name, visibility: PUBLIC}) { room { id } } }`,
+		map[string]any{"name": name}).Text("createRoom", "room", "id")
+}
+
 // SendQuery is the mutation that Send uses.
 const SendQuery = `mutation Send($room: ID!, $content: String!, $key: String) {
   sendMessage(input: {roomId: $room, content: $content, clientId: $key}) { message { id seq content cursor } }

@@ -221,7 +221,13 @@ func FreeAddr(t testing.TB) string {
 // Eventually waits for a fact.
 func Eventually(t testing.TB, what string, fact func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(Patience)
+	Within(t, Patience, what, fact)
+}
+
+// Within waits for a fact that may take longer than others.
+func Within(t testing.TB, patience time.Duration, what string, fact func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
 	for !fact() {
 		if time.Now().After(deadline) {
 			t.Fatalf("in vain: waiting until %s", what)

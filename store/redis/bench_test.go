@@ -2,6 +2,8 @@ package redis_test
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -82,5 +84,49 @@ func BenchmarkSweep(b *testing.B) {
 		if _, err := store.Sweep(b.Context(), 0); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkMemory measures what Redis needs: for a message of 100 bytes, an empty room of two members, and
+// a member more of a room.
+func BenchmarkMemory(b *testing.B) {
+	server := redistest.Start(b)
+	store := open(b, server, redis.Options{})
+	used := func() float64 {
+		for line := range strings.Lines(server.Do("INFO", "memory").(string)) {
+			if text, found := strings.CutPrefix(strings.TrimSpace(line), "used_memory_dataset:"); found {
+				n, err := strconv.ParseFloat(text, 64)
+				must(b, err)
+				return n
+			}
+		}
+		b.Fatal("the server doesn't say what it needs")
+		return 0
+	}
+	const n = 2000
+	measure := func(what string, do func(i int)) {
+		do(0) // what there is only one of
+		before := used()
+		for i := range n {
+			do(1 + i)
+		}
+		b.ReportMetric((used()-before)/n, "B/"+what)
+	}
+	for range b.N {
+		measure("room", func(int) { newRoom(b, store, ada, bob) })
+		room := newRoom(b, store, ada, bob)
+		measure("message", func(i int) {
+			a := sending(room, ada, fmt.Sprintf("%0100d", i))
+			a.Message.ClientID, a.Message.Fingerprint = fmt.Sprintf("%036d", i), fmt.Sprintf("%032d", i)
+			_, err := store.Append(b.Context(), a)
+			must(b, err)
+		})
+		measure("member", func(i int) {
+			who := chat.User{ID: fmt.Sprint("user-", i), Name: fmt.Sprint("User ", i)}
+			_, err := store.Append(b.Context(), chat.Append{
+				RoomID: room, Kind: chat.KindMemberJoined, Actor: who, Target: who, Role: chat.Ordinary,
+			})
+			must(b, err)
+		})
 	}
 }

@@ -16,7 +16,7 @@ var permissionsScript = reading("permissions")
 var commands = []string{
 	"DEL %k", "EXISTS %k", "EXPIREAT %k 0", "PEXPIRE %k 0", "PEXPIREAT %k 0",
 	"HDEL %k f", "HGET %k f", "HGETALL %k", "HINCRBY %k f 0", "HKEYS %k", "HMGET %k f", "HSET %k f v", "HEXISTS %k f",
-	"SADD %k m", "SMEMBERS %k", "SRANDMEMBER %k 1", "SREM %k m",
+	"SADD %k m", "SCARD %k", "SMEMBERS %k", "SRANDMEMBER %k 1", "SREM %k m",
 	"XADD %k * f v", "XLEN %k", "XRANGE %k - +", "XTRIM %k MINID 0",
 	"ZADD %k 0 m", "ZCARD %k", "ZCOUNT %k 0 0", "ZPOPMIN %k", "ZRANGE %k 0 0", "ZRANGEBYLEX %k - +",
 	"ZRANGEBYSCORE %k 0 0", "ZREM %k m", "ZREMRANGEBYSCORE %k 0 0", "ZSCORE %k m",

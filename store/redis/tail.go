@@ -78,8 +78,8 @@ type bucketMark struct{ n, heard uint64 }
 // missing is what a tail check finds in a bucket.
 type missing struct {
 	topics []*topic
-	// deaf says that hints don't come: the connection is open to a server that isn't the bucket's
-	// any more.
+	// deaf says that hints don't come, or may not: the connection is open to a server that isn't
+	// the bucket's any more.
 	deaf bool
 }
 
@@ -88,14 +88,14 @@ type missing struct {
 // longer than one check, since hints may be on their way.
 //
 // A server that has just been promoted may have lost changes and, by the time of the check, counted
-// other ones in their place: everything is looked at.
+// other ones in their place: everything is looked at. And the connection may be to the one before it.
 func (b *watchedBucket) compare(began bucketMark, tail bucketTail, unheard bool) (m missing) {
 	before, lineage := b.bucketState, b.lineage
 	b.bucketState, b.lineage = tail.bucketState, tail.lineage
 	lost := b.rewound || before.lostTo(tail.bucketState) || tail.n < began.heard
 	promoted := lineage != "" && lineage != tail.lineage
 	if lost || promoted || before.n < tail.evicted {
-		return missing{topics: b.all(lost)}
+		return missing{topics: b.all(lost), deaf: promoted}
 	}
 	for name, n := range b.suspects {
 		if t := b.topics[name]; t != nil && t.heard < n {

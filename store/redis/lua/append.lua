@@ -42,13 +42,14 @@ local function earlier()
   return { 'repeat', redis.call('HGET', keys.messages, seq), describe(keys.room, room) }
 end
 
-local function remember(seq)
-  if redis.call('HGET', onceToday, '') ~= tostring(today) then -- of the day before yesterday
+-- turnOver empties the keys of the day before yesterday. It comes before anything else is written: where
+-- a cluster is moving the slot, a key deleted can't be written again, and the script ends there.
+local function turnOver()
+  if redis.call('HGET', onceToday, '') ~= tostring(today) then
     redis.call('DEL', onceToday)
     redis.call('HSET', onceToday, '', today)
     redis.call('EXPIREAT', onceToday, (today + 2) * 86400)
   end
-  redis.call('HSET', onceToday, a.once, seq .. ' ' .. a.fingerprint)
 end
 
 local function message()
@@ -92,7 +93,7 @@ local apply = {
     redis.call('HSET', keys.messages, room.seq, entry.message)
     room.lastMessage = at
     if a.once then
-      remember(room.seq)
+      redis.call('HSET', onceToday, a.once, room.seq .. ' ' .. a.fingerprint)
     end
     local row = rows.get(a.actor.id)
     if row and row.active then
@@ -138,6 +139,10 @@ if moved() then
 end
 if a.kind == JOINED and a.announced ~= rows.version(a.target.id) + 1 then
   return { 'announce', rows.version(a.target.id) + 1 }
+end
+
+if a.once then
+  turnOver()
 end
 
 local entry = nextEntry(room, a.kind, a.check, at)

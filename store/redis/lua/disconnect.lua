@@ -9,23 +9,26 @@
 local instance, user, grace = ARGV[1], ARGV[3], tonumber(ARGV[4])
 local mine, left = device(instance, ''), false
 local gone = {}
-for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+local fields = redis.call('HKEYS', KEYS[1])
+for _, field in ipairs(fields) do
   if field == device(instance, ARGV[2]) or (ARGV[2] == '' and string.sub(field, 1, #mine) == mine) then
     gone[#gone + 1] = field
   elseif string.sub(field, 1, #mine) == mine then
     left = true
   end
 end
-for _, field in ipairs(gone) do
-  redis.call('HDEL', KEYS[1], field)
-end
+-- What remains is counted before anything is removed: where a cluster is moving the slot, a key that is
+-- gone can't be asked for.
 if not left then
-  redis.call('SREM', KEYS[3], user)
-  if redis.call('EXISTS', KEYS[3]) == 0 then
+  local users = redis.call('SCARD', KEYS[3])
+  if redis.call('SREM', KEYS[3], user) == users then
     redis.call('SREM', KEYS[4], instance)
   end
 end
-if #gone == 0 or redis.call('EXISTS', KEYS[1]) == 1 then
+for _, field in ipairs(gone) do
+  redis.call('HDEL', KEYS[1], field)
+end
+if #gone == 0 or #gone < #fields then
   return { 'ok', {} }
 end
 

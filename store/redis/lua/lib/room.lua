@@ -45,11 +45,11 @@ local function list(keys, id, place)
   if before == place then
     return
   end
-  if before ~= '' then
-    redis.call('ZREM', keys.public, before)
-  end
+  redis.call('HSET', keys.room, 'publicKey', place)
   if place ~= '' then
     redis.call('ZADD', keys.public, 0, place)
   end
-  redis.call('HSET', keys.room, 'publicKey', place)
+  if before ~= '' then -- last, since the set goes with its last room
+    redis.call('ZREM', keys.public, before)
+  end
 end

@@ -1,0 +1,82 @@
+// Each client, connected as docs/clients.md shows.
+import { createClient } from "graphql-ws";
+import WebSocket from "ws";
+import { connect as connectApollo } from "../connect/apollo.js";
+import { connect as openStreams } from "../connect/graphql-sse.js";
+import { connect as openSocket } from "../connect/graphql-ws.js";
+import { pause, retryAttempts } from "../connect/retry.js";
+import { connect as connectURQL } from "../connect/urql.js";
+import { apollo, type Stock, streaming, urql } from "./stock.js";
+import { settings, tell } from "./test.js";
+
+// Browsers have it, and Node from 22 on.
+globalThis.WebSocket ??= WebSocket as unknown as typeof globalThis.WebSocket;
+
+export interface Proof {
+  stock: Stock;
+  /** The server has told positions over a WebSocket, for so many subscriptions. For event streams, null: one has to give `after`. */
+  positions: (() => number) | null;
+  dispose(): void;
+}
+
+const endpoint = `${settings.url}/graphql`;
+const token = () => settings.token;
+
+function socket(open = openSocket) {
+  const told = new Set<string>();
+  const client = open(endpoint, token, {
+    connected: (_socket, _payload, wasRetry) => wasRetry && tell({ returned: true }),
+    ping(_received, facts) {
+      for (const id of Object.keys(facts?.cursors ?? {})) told.add(id);
+    },
+  });
+  return { client, positions: () => told.size, dispose: () => void client.dispose() };
+}
+
+const bareSocket: typeof openSocket = (url, token, on) =>
+  createClient({
+    url: url.replace(/^http/, "ws"),
+    connectionParams: () => ({ Authorization: `Bearer ${token()}` }),
+    retryAttempts,
+    retryWait: pause,
+    shouldRetry: () => true,
+    on,
+  });
+
+function streams() {
+  const connected = (wasRetry: boolean) => wasRetry && tell({ returned: true });
+  const client = openStreams(endpoint, token, { connected });
+  return { client, positions: null, dispose: () => client.dispose() };
+}
+
+export const clients: Record<string, () => Proof> = {
+  "graphql-ws"() {
+    const { client, ...proof } = socket();
+    return { stock: streaming(client), ...proof };
+  },
+  "graphql-sse"() {
+    const { client, ...proof } = streams();
+    return { stock: streaming(client), ...proof };
+  },
+  urql() {
+    const { client, ...proof } = socket();
+    return { stock: urql(connectURQL(endpoint, token, client)), ...proof };
+  },
+  "urql over graphql-sse"() {
+    const { client, ...proof } = streams();
+    return { stock: urql(connectURQL(endpoint, token, client)), ...proof };
+  },
+  "Apollo Client"() {
+    const { client, ...proof } = socket();
+    return { stock: apollo(connectApollo(endpoint, token, client)), ...proof };
+  },
+  // What docs/clients.md says of doing without the link.
+  "graphql-ws, no link"() {
+    const { client, ...proof } = socket(bareSocket);
+    return { stock: streaming(client), ...proof };
+  },
+  "graphql-ws, no link, after"() {
+    const { client, dispose } = socket(bareSocket);
+    return { stock: streaming(client), positions: null, dispose };
+  },
+};
