@@ -4,7 +4,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GQLGEN      = github.com/99designs/gqlgen
 
 PROOFS = prove-laptop prove-cluster prove-rendering prove-presence prove-hostile \
-	prove-identity \
+	prove-identity prove-limits \
 	prove-clients \
 	prove-conformance \
 	prove-playground prove-suites
@@ -74,6 +74,9 @@ prove-hostile: ## bad input of every kind, over every transport
 prove-identity: ## 10,000 revocations and 10,000 expiries under traffic at two nodes; refresh, tickets, an issuer that rotates, fails and stalls
 	$(PROVE) -timeout 90m -run 'TestIdentity' ./e2e
 	$(PROVE) -run 'TestKeySet|TestRevo|TestTicket' ./auth
+prove-limits: ## each limit by every transport; 20,000 connections and 200,000 bad frames leave nothing behind
+	$(PROVE) -run 'TestLimits' ./e2e
+	$(PROVE) -run 'TestStore/rates|TestStoreAcross/rates|TestRate' ./store/redis ./store/sqlite
 prove-playground: ## sign in, subscribe, send and receive in headless Chromium
 	$(PROVE) -run 'TestPlayground' ./e2e
 prove-clients: ## 50 forced reconnects of each stock client under traffic: no gap, no duplicate

@@ -59,6 +59,10 @@ type config struct {
 	MaxOutbox     int `env:"PARLEY_MAX_OUTBOX" default:"1048576" help:"Bytes that may wait for one connection."`
 	LogMaxEntries int `name:"log-max-entries" env:"PARLEY_LOG_MAX_ENTRIES" default:"10000" help:"Entries of one room's log that can be resumed from. Messages are kept regardless."`
 
+	Rates          rateSettings `embed:""`
+	TrustedProxies []string     `env:"PARLEY_TRUSTED_PROXIES" sep:"," help:"Addresses or prefixes (CIDR) of proxies that say where requests come from."`
+	ProxyHeader    string       `env:"PARLEY_PROXY_HEADER" default:"X-Forwarded-For" enum:"X-Forwarded-For,Forwarded" help:"The header in which they say it; the other one is never read."`
+
 	Documents       document.Limits `embed:""`
 	Trusted         string          `name:"trusted-documents" env:"PARLEY_TRUSTED_DOCUMENTS" help:"JSON file of the only documents to serve, by their ids; empty serves any."`
 	QueryCache      int             `name:"query-cache" env:"PARLEY_QUERY_CACHE" default:"1000" help:"Documents kept parsed and validated."`
@@ -136,6 +140,8 @@ func (c *config) validate() error {
 		"PARLEY_MAX_ROOMS_PER_USER": c.MaxRooms, "PARLEY_MAX_MEMBERS_PER_ROOM": c.MaxMembers, "PARLEY_MAX_PRESENCE": c.MaxPresence,
 		"PARLEY_MAX_AUDIENCES": c.MaxAudiences, "PARLEY_MAX_OPERATIONS": c.MaxOperations, "PARLEY_LOG_MAX_ENTRIES": c.LogMaxEntries,
 		"PARLEY_QUERY_CACHE": c.QueryCache, "PARLEY_QUERY_CACHE_BYTES": c.QueryCacheBytes,
+		"PARLEY_MAX_CONNECTIONS": c.Rates.MaxConnections, "PARLEY_MAX_CONNECTIONS_ADDRESS": c.Rates.MaxConnectionsAddress,
+		"PARLEY_MAX_CONNECTIONS_USER": c.Rates.MaxConnectionsUser,
 	} {
 		check(n > 0, "%s must be positive", name)
 	}
@@ -170,6 +176,7 @@ func (c *config) LogValue() slog.Value {
 		slog.String("tokens", c.tokenKeys()), slog.String("origins", strings.Join(c.Origins, " ")),
 		slog.Duration("heartbeat", c.Heartbeat), slog.Duration("init-timeout", c.InitTimeout),
 		slog.Duration("presence-ttl", c.PresenceTTL), slog.Duration("presence-grace", c.PresenceGrace),
+		slog.String("rate-limits", c.Rates.RateLimits),
 		slog.Int("log-max-entries", c.LogMaxEntries), slog.Duration("log-max-age", c.LogMaxAge),
 	)
 }

@@ -86,10 +86,11 @@ func (i *identity) ready() bool { return i.keys == nil || i.keys.Ready() }
 
 // keep returns a context that holds, of a request, only what its connection needs to live on.
 func (i *identity) keep(r *http.Request) context.Context {
+	kept := located(r.Context())
 	if v := auth.ViewerFrom(r.Context()); v != nil {
-		return auth.WithViewer(context.Background(), v)
+		kept = auth.WithViewer(kept, v)
 	}
-	return context.Background()
+	return kept
 }
 
 // fromPayload authenticates a WebSocket by the payload of connection_init. Without a token there,
@@ -202,7 +203,7 @@ func (i *identity) redeem(ctx context.Context, ticket string) (context.Context, 
 			return nil, nil, err
 		}
 	}
-	base := context.WithValue(context.Background(), openingKey{}, opening)
+	base := context.WithValue(located(ctx), openingKey{}, opening)
 	return auth.WithViewer(base, opening.Viewer), resolvers.TicketOperation(opening.Document, variables), nil
 }
 

@@ -126,9 +126,13 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 			err = errors.Join(err, s.store.Close())
 		}
 	}()
+	limits, err := newLimits(c, s.metrics)
+	if err != nil {
+		return nil, err
+	}
 	rooms := chat.NewService(s.store, s.store, chat.Limits{
 		ContentBytes: c.MaxContent, NameChars: c.MaxName, MetadataBytes: c.MaxMetadata,
-		RoomsPerUser: c.MaxRooms, MembersPerRoom: c.MaxMembers,
+		RoomsPerUser: c.MaxRooms, MembersPerRoom: c.MaxMembers, Rates: limits.rates(),
 	})
 	s.metrics.MustRegister(rooms.Collectors()...)
 	if s.tracker, err = presence.NewTracker(s.store, presence.Options{
@@ -151,7 +155,7 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 	schema := graph.NewExecutableSchema(graph.Config{Resolvers: &resolvers.Resolver{
 		RefreshSession: s.identity.refresh, Tickets: s.identity.tickets, Validate: transport.Validate,
 		Chat: rooms, Tracker: s.tracker, Presence: s.store, State: s.store, Log: s.store,
-		PollAfterSeconds: pollAfterSeconds, MaxPresence: c.MaxPresence, Logger: log,
+		PollAfterSeconds: pollAfterSeconds, MaxPresence: c.MaxPresence, TypingRate: limits.typing, Logger: log,
 	}})
 	if s.gate, err = newGate(c, schema.Schema()); err != nil {
 		return nil, err
@@ -162,6 +166,8 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 		Hub: s.hub, Open: opener.Open,
 		Heartbeat: c.Heartbeat, InitTimeout: c.InitTimeout,
 		HighWater: c.MaxOutbox, MaxFrame: c.MaxFrame, MaxBody: c.MaxBody, MaxOperations: c.MaxOperations,
+		Operations: limits.RateOperationsConnection, Frames: limits.RateFramesConnection,
+		Charge: limits.charge, Counts: limits.connections, Refusals: limits.refusals,
 		Draft2026:   c.Draft2026,
 		BaseContext: s.identity.keep, Authenticate: s.identity.fromPayload, Refresh: s.identity.refreshFromPayload, Redeem: s.identity.redeem,
 		Expires:   s.identity.expires,
@@ -169,7 +175,7 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 		Log: log, Registerer: s.metrics,
 	})
 	s.main = &http.Server{
-		Addr: c.Addr, Handler: s.routes(s.graphql(schema)),
+		Addr: c.Addr, Handler: limits.locate(s.routes(s.graphql(schema))), ConnState: limits.socket,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout, IdleTimeout: idleTimeout,
 	}
 	s.admin = &http.Server{Addr: c.AdminAddr, Handler: s.adminRoutes(), ReadHeaderTimeout: headerTimeout}

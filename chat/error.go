@@ -3,6 +3,7 @@ package chat
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Code is what an error means to a client; it appears as extensions.code.
@@ -39,6 +40,8 @@ type Error struct {
 	Message string
 	// Field is the input field at fault, where there is one.
 	Field string
+	// RetryAfter is, with RATE_LIMITED, when the same would be covered.
+	RetryAfter time.Duration
 	// Cause is for our logs only.
 	Cause error
 }

@@ -21,6 +21,8 @@ type Limits struct {
 	RoomsPerUser int
 	// MembersPerRoom at a time; 0 means 100,000.
 	MembersPerRoom int
+	// Rates bound how often they may; none by default.
+	Rates Rates
 }
 
 // WithDefaults returns l with its zero fields set.

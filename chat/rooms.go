@@ -49,6 +49,9 @@ func (s *Service) CreateRoom(ctx context.Context, actor User, in CreateRoom) (Ro
 	if err := s.roomLeftFor(ctx, actor.ID); err != nil {
 		return Room{}, err
 	}
+	if err := s.rates.create(ctx, s.store, actor.ID); err != nil {
+		return Room{}, err
+	}
 	room, err := s.store.CreateRoom(ctx, NewRoom{ID: NewRoomID(), Type: in.Type, Settings: settings, Owner: &actor})
 	return room, public(err)
 }

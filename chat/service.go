@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"parley/eventlog"
+	"parley/ratelimit"
 )
 
 // Service holds all rules of who may do what. It decides on a [View] that carries versions and
@@ -23,13 +24,16 @@ type Service struct {
 	store  Store
 	log    eventlog.Log
 	limits Limits
+	rates  rates
 	sent   prometheus.Counter
 }
 
 // NewService returns a service over a store and the logs it appends to; zero limits take their
 // defaults.
 func NewService(store Store, log eventlog.Log, limits Limits) *Service {
-	return &Service{store: store, log: log, limits: limits.WithDefaults(), sent: newSent()}
+	return &Service{
+		store: store, log: log, limits: limits.WithDefaults(), rates: newRates(limits.Rates), sent: newSent(),
+	}
 }
 
 // maxTries bounds how often one request decides because what it rested on moved.
@@ -81,6 +85,7 @@ func (s *Service) change(ctx context.Context, actor User, q ViewQuery, decide fu
 		return outcome{}, Errorf(Unauthenticated, "sign in first")
 	}
 	q.Users = append(q.Users, actor.ID)
+	paid := false
 	return retry(maxTries, func() (outcome, error) {
 		view, err := s.view(ctx, q)
 		if err != nil {
@@ -90,9 +95,16 @@ func (s *Service) change(ctx context.Context, actor User, q ViewQuery, decide fu
 		if err != nil || entry == nil {
 			return outcome{view: view}, err
 		}
+		if !paid { // once, however often it is tried
+			if err := s.rates.people.Take(actor.ID); err != nil {
+				return outcome{}, err
+			}
+			paid = true
+		}
 		entry.RoomID, entry.Actor = q.RoomID, actor
+		entry.Costs = s.rates.costs(entry)
 		written, err := s.store.Append(ctx, *entry)
-		return outcome{view: view, written: &written}, err
+		return outcome{view: view, written: &written}, s.rates.Refusals.Count(err)
 	})
 }
 
@@ -113,6 +125,9 @@ func (s *Service) view(ctx context.Context, q ViewQuery) (View, error) {
 func public(err error) error {
 	if err == nil {
 		return nil
+	}
+	if exceeded, ok := errors.AsType[*ratelimit.Exceeded](err); ok {
+		return limited(exceeded)
 	}
 	if own, ok := errors.AsType[*Error](err); ok {
 		if error(own) == err {

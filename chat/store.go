@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"parley/eventlog"
+	"parley/ratelimit"
 )
 
 // Store keeps rooms, members and messages, and appends to the rooms' logs. Rules are the
@@ -15,6 +16,9 @@ import (
 //
 // Times are the store's own clock in UTC, in whole milliseconds.
 type Store interface {
+	// Store keeps rates that don't belong to one room.
+	ratelimit.Store
+
 	// CreateRoom writes a room with its log. With an owner, the log's first entry is the owner's
 	// joining (KindMemberJoined, Role Owner) and belongs to the same step; without, the log is
 	// empty. CONFLICT if the id is taken.
@@ -28,7 +32,8 @@ type Store interface {
 	// idempotency key already used by this sender is answered with the message it made
 	// (Repeat), or with CONFLICT if the fingerprint differs. Then the versions in Expect are
 	// compared: one that moved is ErrMoved, and so is a change of a membership that isn't as the
-	// kind presumes, or of a message that isn't there.
+	// kind presumes, or of a message that isn't there. Last, all the Costs are charged, or none
+	// and nothing is written: an *[ratelimit.Exceeded].
 	Append(ctx context.Context, a Append) (Appended, error)
 
 	// MarkRead moves a member's read and delivered positions up to seq (or the room's last seq,
@@ -115,6 +120,9 @@ type Append struct {
 	// follow.
 	Actor  User
 	Expect Expect
+	// Costs are charged with the step, so that what isn't written costs nothing. They are kept
+	// with the room: a key goes with one room for ever, and no two have the same.
+	Costs []ratelimit.Cost
 
 	// Message is for KindMessageSent. Sending moves the sender's own read position.
 	Message *NewMessage

@@ -34,7 +34,7 @@ type Limits struct {
 	ResponseBytes   int `name:"max-response" env:"PARLEY_MAX_RESPONSE" default:"4194304" help:"Bytes of one response."`
 }
 
-// Validate refuses limits that aren't positive, and naming settings by their environment variables.
+// Validate refuses limits that aren't positive, naming their settings.
 func (l *Limits) Validate() error {
 	var errs []error
 	v := reflect.ValueOf(l).Elem()
@@ -54,8 +54,10 @@ const (
 )
 
 func refusal(code string, at *ast.Position, format string, args ...any) *gqlerror.Error {
-	err := gqlerror.ErrorPosf(at, format, args...)
-	err.Extensions = map[string]any{"code": code}
+	err := &gqlerror.Error{Message: fmt.Sprintf(format, args...), Extensions: map[string]any{"code": code}}
+	if at != nil {
+		err.Locations = []gqlerror.Location{{Line: at.Line, Column: at.Column}}
+	}
 	return err
 }
 

@@ -152,6 +152,9 @@ func (c hostileCase) check(t *testing.T, which, want string, got outcome) {
 		if e.Message == "" || !errorCodes[e.Extensions.Code] {
 			t.Errorf("%s: an error with the code %q says %q", which, e.Extensions.Code, e.Message)
 		}
+		if limited := e.Extensions.Code == "RATE_LIMITED"; limited != (e.Extensions.RetryAfter > 0) {
+			t.Errorf("%s: %s says to come back in %v s", which, e.Extensions.Code, e.Extensions.RetryAfter)
+		}
 		for _, internal := range []string{"sql", "redis", "goroutine", ".go:", "runtime", "json:", "Did you mean"} {
 			if strings.Contains(e.Message, internal) {
 				t.Errorf("%s: the message speaks of %s: %q", which, internal, e.Message)

@@ -21,6 +21,7 @@ var stockClients = map[string]int{
 	"urql":                  1,
 	"urql over graphql-sse": 2,
 	"Apollo Client":         1,
+	"EventSource":           2,
 }
 
 // returnTime is how long a client may take to come back: after an outage it pauses for up to 12 s.
@@ -158,6 +159,7 @@ func startFollower(t *testing.T, program, name string, ada *parleytest.Client, r
 	f.script = startScript(t, program, map[string]string{
 		"client": name, "url": f.proxy.URL, "user": user.User, "token": user.Token,
 		"askRoom": user.CreateRoom(t, "Asking"), "room": room, "foreignRoom": foreign,
+		"chromium": installed(t, "chromium"),
 	}, f.hear)
 	return f
 }

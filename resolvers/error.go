@@ -16,6 +16,7 @@ import (
 	"parley/chat"
 	"parley/delivery"
 	"parley/eventlog"
+	"parley/ratelimit"
 	"parley/render"
 )
 
@@ -61,6 +62,7 @@ const (
 	// Words for what has none of its own fit for a client.
 	internalMessage = "something went wrong on our side"
 	wrongType       = "not a value of the type that is expected here"
+	tooOften        = "too often: come back when retryAfter, in seconds, is over"
 )
 
 // PresentError is the table of what errors mean to a client (graphql.ErrorPresenterFunc): a code, a
@@ -88,6 +90,9 @@ func present(ctx context.Context, err error, shown *chat.Error) *gqlerror.Error 
 	if shown.Field != "" {
 		out.Extensions["field"] = shown.Field
 	}
+	if shown.RetryAfter > 0 {
+		out.Extensions["retryAfter"] = ratelimit.Seconds(shown.RetryAfter)
+	}
 	if reset, ok := errors.AsType[*delivery.ResetError](err); ok && reset.Tail.Kind != 0 {
 		out.Extensions["cursor"] = reset.Tail.String()
 	}
@@ -102,6 +107,9 @@ func present(ctx context.Context, err error, shown *chat.Error) *gqlerror.Error 
 
 // meaning returns what an error means to a client.
 func meaning(ctx context.Context, err error) *chat.Error {
+	if wait, ok := ratelimit.RetryAfter(err); ok {
+		return &chat.Error{Code: chat.RateLimited, Message: tooOften, RetryAfter: wait}
+	}
 	if own, ok := errors.AsType[*chat.Error](err); ok {
 		return own
 	}

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/vektah/gqlparser/v2/ast"
@@ -19,6 +20,7 @@ import (
 	"parley/delivery"
 	"parley/eventlog"
 	"parley/presence"
+	"parley/ratelimit"
 	"parley/render"
 	"parley/resolvers"
 )
@@ -33,6 +35,7 @@ func TestErrorTable(t *testing.T) {
 	}{
 		"a code of the domain":      {chat.Errorf(chat.Conflict, "taken").InField("name"), `{"message":"taken","extensions":{"code":"CONFLICT","field":"name"}}`},
 		"its cause":                 {&chat.Error{Code: chat.Unavailable, Message: "later", Cause: secret}, `{"message":"later","extensions":{"code":"UNAVAILABLE"}}`},
+		"a rate":                    {&ratelimit.Exceeded{Name: "secret", RetryAfter: 1234567 * time.Microsecond}, `{"message":"too often: come back when retryAfter, in seconds, is over","extensions":{"code":"RATE_LIMITED","retryAfter":1.235}}`},
 		"an internal one":           {&chat.Error{Code: chat.Internal, Message: "a list of tables", Cause: secret}, `{"message":"something went wrong on our side","extensions":{"code":"INTERNAL"}}`},
 		"anything else":             {secret, `{"message":"something went wrong on our side","extensions":{"code":"INTERNAL"}}`},
 		"anything else, by GraphQL": {gqlerror.Errorf("%v", secret), `{"message":"something went wrong on our side","extensions":{"code":"INTERNAL"}}`},

@@ -16,6 +16,7 @@ import (
 	"parley/eventlog"
 	"parley/graph"
 	"parley/presence"
+	"parley/ratelimit"
 	"parley/render"
 )
 
@@ -37,6 +38,8 @@ type Resolver struct {
 	PollAfterSeconds int
 	// MaxPresence bounds the members of a room whose presence may be followed; 0 means 1,000.
 	MaxPresence int
+	// TypingRate bounds how often a user says that they type; nil doesn't.
+	TypingRate *ratelimit.Limiter
 	// Logger takes what operators should know; nil means slog.Default().
 	Logger *slog.Logger
 }

@@ -41,6 +41,9 @@ func (m mutation) SetTyping(ctx context.Context, input graph.SetTypingInput) (*g
 	if err != nil {
 		return nil, err
 	}
+	if err := m.TypingRate.Take(v.ID); err != nil {
+		return nil, err
+	}
 	expires, err := m.Tracker.SetTyping(ctx, access.Room.ID, presence.User(v), input.Typing)
 	if err != nil {
 		return nil, err

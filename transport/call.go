@@ -28,6 +28,9 @@ type Call struct {
 // executed.
 func (s *Service) Prepare(ctx context.Context, executor graphql.GraphExecutor, params *graphql.RawParams) (call *Call, errs gqlerror.List) {
 	defer s.recoverCall(params.OperationName, &errs)
+	if errs := s.charged(ctx); errs != nil {
+		return nil, errs
+	}
 	ctx = graphql.StartOperationTrace(ctx)
 	params.ReadTime = graphql.TraceTiming{Start: graphql.Now(), End: graphql.Now()}
 	op, errs := executor.CreateOperationContext(ctx, params)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"parley/delivery"
+	"parley/ratelimit"
 )
 
 // Conn is the server's side of one socket or stream. While nothing happens it is one parked
@@ -39,7 +40,11 @@ type Conn struct {
 	writing sync.Mutex   // held by whoever writes to the socket
 	flushes atomic.Int64 // flushes asked for and not yet done
 
-	release func() // what Identify got; read after the crew's end
+	release          func() // what Identify got; read after the crew's end
+	leave, leaveUser func() // of Options.Counts; read after the crew's end
+
+	starts ratelimit.Meter // of operations; guarded by mu
+	frames ratelimit.Meter // the reading goroutine's
 
 	first [1]byte       // what a parked read reads into
 	early []byte        // read, but not yet received
@@ -54,16 +59,21 @@ func (s *Service) Connect(link Link) (*Conn, bool) {
 	c.base, c.cancel = context.WithCancel(context.WithValue(link.Context, connKey{}, c))
 	c.ctx = c.base
 	c.outbox = delivery.NewOutbox(s.options.HighWater, c.flush, c.overflow)
+	full := c.enter(link.Context)
 	c.startTimer()
 	if !s.add(c) {
 		c.timer.Stop()
 		c.cancel()
+		c.leaveCounts()
 		_ = link.Socket.Close() // there is nothing to lose yet
 		return nil, false
 	}
 	tune(link.Socket, s.options.WriteTimeout)
 	if link.Greeting != nil {
 		c.Send(link.Greeting)
+	}
+	if full != nil {
+		c.Close(ReasonTooMany)
 	}
 	if len(c.early) > 0 {
 		c.crew.Go(c.burst)
@@ -104,14 +114,19 @@ func (c *Conn) Go(f func()) {
 func (c *Conn) Send(frame []byte) { c.outbox.Control(frame) }
 
 // Identify makes ctx, derived from the connection's, the one that operations run in. The connection
-// ends when its viewer's right does, and whoever cares is told that it is there.
-func (c *Conn) Identify(ctx context.Context) {
+// ends when its viewer's right does, and whoever cares is told that it is there. It is false, and the
+// connection closes, where the viewer has too many.
+func (c *Conn) Identify(ctx context.Context) (welcome bool) {
 	c.crew.Do(func() {
+		if welcome = c.enterUser(ctx); !welcome {
+			return
+		}
 		c.identified(ctx)
 		if connected := c.service.options.Connected; connected != nil {
 			c.release = connected(ctx)
 		}
 	})
+	return welcome
 }
 
 // identified makes ctx the one that later operations run in, for as long as its viewer's right lasts.
@@ -240,6 +255,7 @@ func (c *Conn) shutDown(reason Reason) {
 	if c.release != nil {
 		c.release()
 	}
+	c.leaveCounts()
 }
 
 // recoverFault, deferred, ends the connection after a panic of ours.

@@ -1,12 +1,16 @@
 package transport
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"parley/ratelimit"
 )
 
 // ErrTryLater is wrapped by errors of [Options.Authenticate] that are not the client's fault: the
@@ -29,11 +33,36 @@ func errorList(code, message string) gqlerror.List {
 	return gqlerror.List{{Message: message, Extensions: map[string]any{"code": code}}}
 }
 
+// tooOften are the errors of what a limit refused.
+func tooOften(wait time.Duration) gqlerror.List {
+	errs := errorList(CodeRateLimited, "too often: come back when retryAfter, in seconds, is over")
+	errs[0].Extensions["retryAfter"] = ratelimit.Seconds(wait)
+	return errs
+}
+
+// charged returns the errors of an operation that its client may not start now; nil if it may.
+func (s *Service) charged(ctx context.Context) gqlerror.List {
+	if s.options.Charge == nil {
+		return nil
+	}
+	err := s.options.Charge(ctx)
+	if wait, ok := ratelimit.RetryAfter(err); ok {
+		return tooOften(wait)
+	}
+	if err != nil {
+		return errorList(CodeUnavailable, "this can't be judged now, please try again")
+	}
+	return nil
+}
+
 // AsErrors returns the GraphQL errors that tell of the reason where there are no close codes; nil
 // where nothing needs to be said.
 func (r Reason) AsErrors() gqlerror.List {
-	if r.ErrorCode == "" {
+	switch r.ErrorCode {
+	case "":
 		return nil
+	case CodeRateLimited:
+		return tooOften(busy)
 	}
 	return errorList(r.ErrorCode, r.Text)
 }
@@ -60,9 +89,13 @@ func (f *Refusal) Write(w http.ResponseWriter) {
 	if f.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(f.RetryAfter))
 	}
+	errs := errorList(f.Code, f.Message)
+	if f.Code == CodeRateLimited {
+		errs[0].Extensions["retryAfter"] = f.RetryAfter
+	}
 	w.WriteHeader(f.Status)
 	// It fails only when the caller has gone: nobody is left to be told.
-	_, _ = w.Write(marshal(requestErrors{errorList(f.Code, f.Message)}))
+	_, _ = w.Write(marshal(requestErrors{errs}))
 }
 
 // refuseDraining answers while the node stops.

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"parley/delivery"
+	"parley/ratelimit"
 	"parley/render"
 )
 
@@ -71,6 +73,10 @@ func (c *Conn) begin(id string) (*operation, context.Context) {
 		c.Close(ReasonDuplicate.Because(fmt.Sprintf("Subscriber for %s already exists", id)))
 	case errors.Is(err, errTooMany):
 		c.Send(c.link.Wire.Errors(id, errorList(CodeLimitExceeded, err.Error())))
+	case err != nil:
+		if wait, ok := ratelimit.RetryAfter(c.service.options.Refusals.Count(err)); ok {
+			c.Send(c.link.Wire.Errors(id, tooOften(wait)))
+		}
 	}
 	return o, ctx
 }
@@ -92,7 +98,12 @@ func (c *Conn) register(id string) (*operation, context.Context, error) {
 		return nil, nil, errDuplicate
 	case c.active >= c.service.options.MaxOperations:
 		return nil, nil, errTooMany
-	case known != nil:
+	}
+	cost := ratelimit.Cost{Name: "operations_connection", Limit: c.service.options.Operations}
+	if err := c.starts.Take(time.Now(), cost); err != nil {
+		return nil, nil, err
+	}
+	if known != nil {
 		c.answered--
 	}
 	o := &operation{conn: c, id: id}

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"parley/delivery"
+	"parley/ratelimit"
 	"parley/render"
 )
 
@@ -46,9 +47,22 @@ type Options struct {
 	// MaxOperations bounds the active operations of one connection. 0 means 100.
 	MaxOperations int
 
+	// Operations bounds how often one connection starts an operation, Frames how often its peer
+	// sends a frame. The zero limits don't.
+	Operations, Frames ratelimit.Limit
+	// Charge is asked before each operation, whatever its transport, whether the client that ctx
+	// names isn't asking too often: an error that is an *[ratelimit.Exceeded] is answered
+	// RATE_LIMITED. nil lets all through.
+	Charge func(ctx context.Context) error
+	// Counts bounds the connections at a time; nil doesn't.
+	Counts Counts
+	// Refusals counts what Operations and Frames refuse; nil for nobody.
+	Refusals *ratelimit.Refusals
+
 	// Draft2026 has HTTP responses carry the statuses of GraphQL over HTTP's draft of August 2026,
 	// such as 422 and 294, instead of those that graphql-http's audits ask for.
 	Draft2026 bool
+
 	// BaseContext returns a new context for a connection: it must hold nothing of the request
 	// but what the connection keeps, such as the viewer. nil means context.Background.
 	BaseContext func(*http.Request) context.Context
@@ -78,6 +92,18 @@ type Options struct {
 	Log *slog.Logger
 	// Registerer takes the metrics; nil means none.
 	Registerer prometheus.Registerer
+}
+
+// Counts bounds how many connections there are at a time: of one place, of one user, altogether.
+// Whose they are is in the contexts. Errors are an *[ratelimit.Exceeded], or wrap [ErrTryLater]
+// where the node is full.
+type Counts interface {
+	// Full returns an error where one more would be refused, so that it can be refused in time.
+	Full(ctx context.Context) error
+	// Enter counts a connection, and EnterUser one whose user has become known. Each leave is
+	// called once, when the connection has ended.
+	Enter(ctx context.Context) (leave func(), err error)
+	EnterUser(ctx context.Context) (leave func(), err error)
 }
 
 func (o Options) withDefaults() Options {

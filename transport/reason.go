@@ -44,6 +44,10 @@ var (
 	ReasonSilent = Reason{Code: 1001, Text: "No sign of life", Retry: true}
 	// ReasonDrain: this node is about to stop, another one serves on.
 	ReasonDrain = Reason{Code: 1012, Text: "Server restarts, please reconnect", Retry: true}
+	// ReasonTooMany: the node, or the peer, has too many connections.
+	ReasonTooMany = Reason{Code: 1013, Text: "Too many connections, please come back later", Retry: true, ErrorCode: CodeRateLimited}
+	// ReasonFlood: the peer sends more than anybody has to say.
+	ReasonFlood = Reason{Code: 1013, Text: "Too many messages, please slow down", Retry: true}
 	// ReasonOverload: the peer reads too slowly, or the server can't keep up with it.
 	ReasonOverload = Reason{Code: 1013, Text: "Too slow, please reconnect and resume", Retry: true}
 )

@@ -29,6 +29,7 @@ var reasons = map[string]transport.Reason{
 	"unacknowledged": transport.ReasonUnacknowledged, "forbidden": transport.ReasonForbidden, "expired": transport.ReasonExpired,
 	"no subprotocol": transport.ReasonNoSubprotocol, "init timeout": transport.ReasonInitTimeout,
 	"duplicate": transport.ReasonDuplicate, "too many inits": transport.ReasonTooManyInits, "internal": transport.ReasonInternal,
+	"too many": transport.ReasonTooMany, "flood": transport.ReasonFlood,
 }
 
 func TestReasons(t *testing.T) {

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"mime"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -108,6 +110,12 @@ func (s *Service) Respond(w http.ResponseWriter, r *http.Request, call *Call, er
 		response = call.Run(r.Context())
 	}
 	status, media := s.responseStatus(response, media)
+	if errs != nil {
+		if wait, ok := errs[0].Extensions["retryAfter"].(float64); ok { // refused before it was looked at
+			status = http.StatusTooManyRequests
+			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait))))
+		}
+	}
 	w.Header().Set("Content-Type", media+charsetUTF8)
 	w.Header().Add("Vary", "Accept")
 	w.WriteHeader(status)

@@ -42,6 +42,8 @@ type Error struct {
 		Code   string `json:"code"`
 		Field  string `json:"field"`
 		Cursor string `json:"cursor"`
+		// RetryAfter is in seconds.
+		RetryAfter float64 `json:"retryAfter"`
 	} `json:"extensions"`
 }
 

@@ -70,7 +70,8 @@ type Node struct {
 }
 
 // Start starts a server on free ports with settings as environment variables. Unless they name a
-// PARLEY_DATA it has a data folder of its own. It is stopped when the test ends; a race it reports
+// PARLEY_DATA it has a data folder of its own; unless they name PARLEY_RATE_LIMITS, these are off:
+// tests are more people in a hurry than one address has. It is stopped when the test ends; a race it reports
 // fails the test.
 func Start(t testing.TB, settings map[string]string) *Node {
 	t.Helper()
@@ -80,7 +81,7 @@ func Start(t testing.TB, settings map[string]string) *Node {
 	}
 	main, admin := FreeAddr(t), FreeAddr(t)
 	n.URL, n.Admin = "http://"+main, "http://"+admin
-	n.env = append(os.Environ(), "PARLEY_ADDR="+main, "PARLEY_ADMIN_ADDR="+admin, "PARLEY_DATA="+n.data, "GORACE=halt_on_error=0")
+	n.env = append(os.Environ(), "PARLEY_ADDR="+main, "PARLEY_ADMIN_ADDR="+admin, "PARLEY_DATA="+n.data, "PARLEY_RATE_LIMITS=off", "GORACE=halt_on_error=0")
 	for name, value := range settings {
 		if name != "PARLEY_DATA" {
 			n.env = append(n.env, name+"="+value)

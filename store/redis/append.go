@@ -7,6 +7,7 @@ import (
 
 	"parley/chat"
 	"parley/eventlog"
+	"parley/ratelimit"
 )
 
 // mark returns a random mark of an epoch, an entry or a bucket, never 0.
@@ -48,6 +49,9 @@ type appendRequest struct {
 	Announced   uint64        `json:"announced,omitempty"`
 	PublicKey   string        `json:"publicKey"`
 	Keep        keepRecord    `json:"keep"`
+	Costs       []costRecord  `json:"costs,omitempty"`
+
+	costs []ratelimit.Cost
 }
 
 // Append implements [chat.Store].
@@ -81,8 +85,13 @@ func (s *Store) append(ctx context.Context, request appendRequest, body string) 
 	e := entityOf(request.Room)
 	keys := append(e.owns("room", "log", "members", "active", "messages", "deleted", "receipts",
 		"receipt-versions", "once-even", "once-odd"), e.keys("public", "bucket", "recent")...)
+	keys = append(keys, e.rates(request.costs)...)
 	actor := actorOf(&chat.User{ID: request.Actor.ID, Name: request.Actor.Name})
-	return s.run(ctx, appendScript, keys, encode(request), body, actor)
+	got, err := s.run(ctx, appendScript, keys, encode(request), body, actor)
+	if err == nil && got.word() == "limited" {
+		err = exceeded(request.costs, got)
+	}
+	return got, err
 }
 
 // requestOf says in the script's words what to append.
@@ -90,7 +99,9 @@ func (s *Store) requestOf(a chat.Append) (request appendRequest, body string, er
 	request = appendRequest{
 		Room: a.RoomID, Kind: a.Kind, Check: mark(), Channel: entityOf(a.RoomID).channel(), Publish: s.publish,
 		Actor: recordOf(a.Actor), Expect: expectOf(a.Expect), Seq: a.Seq, Keep: s.keep,
+		costs: bounded(a.Costs),
 	}
+	request.Costs = costsOf(request.costs)
 	switch a.Kind {
 	case chat.KindMessageSent:
 		request.Once = onceKey(a.Actor.ID, a.Message.ClientID)

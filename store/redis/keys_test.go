@@ -17,6 +17,7 @@ import (
 	"parley/chat"
 	"parley/eventlog"
 	"parley/presence"
+	"parley/ratelimit"
 	"parley/store/redis"
 	"parley/store/redis/redistest"
 )
@@ -31,6 +32,8 @@ func everyVerb(t *testing.T, store *redis.Store) {
 	must(t, err)
 	once := sending(room.ID, ada, "one")
 	once.Message.ClientID = "key"
+	once.Costs = []ratelimit.Cost{{Key: "room/" + room.ID, Limit: ratelimit.Limit{Count: 1, Period: time.Hour, Burst: 9}}}
+	must(t, store.Take(t.Context(), ratelimit.Cost{Key: "creation/" + ada.ID, Limit: once.Costs[0].Limit}))
 	settings.Name = "Closed house"
 	for _, a := range []chat.Append{
 		once, once, sending(room.ID, ada, "two"),

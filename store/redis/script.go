@@ -28,11 +28,12 @@ type script struct {
 
 var (
 	createScript     = durable("create", "clock", "notify", "room", "member", "log", "retention")
-	appendScript     = durable("append", "clock", "notify", "room", "receipts", "member", "log", "retention")
+	appendScript     = durable("append", "clock", "rate", "notify", "room", "receipts", "member", "log", "retention")
 	fenceScript      = writing("fence", "clock", "notify", "room", "member", "log", "retention")
 	markReadScript   = durable("mark-read", "clock", "room", "receipts", "member")
 	forgetRoomScript = writing("forget-room")
 	recordScript     = writing("record")
+	takeScript       = writing("take", "rate")
 
 	readScript        = reading("read", "room", "member", "log")
 	viewScript        = reading("view", "room", "member")

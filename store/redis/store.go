@@ -41,7 +41,7 @@ type Options struct {
 }
 
 // Store is all of Parley's storage on one Redis server, or a cluster of them. It implements chat.Store, eventlog.Log,
-// eventlog.State and presence.Store.
+// eventlog.State, presence.Store and ratelimit.Store.
 type Store struct {
 	client    *servers
 	publish   string

@@ -54,7 +54,7 @@ func (p *appending) run(ctx context.Context) (chat.Appended, error) {
 			return p.repeat(ctx)
 		}
 	}
-	for _, part := range []func(context.Context) error{p.expect, p.followActor, p.apply, p.save} {
+	for _, part := range []func(context.Context) error{p.expect, p.followActor, p.apply, p.pay, p.save} {
 		if err := part(ctx); err != nil {
 			return chat.Appended{}, err
 		}

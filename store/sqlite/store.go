@@ -13,13 +13,15 @@ import (
 	"parley/chat"
 	"parley/eventlog"
 	"parley/presence"
+	"parley/ratelimit"
 )
 
 var (
-	_ chat.Store     = (*Store)(nil)
-	_ eventlog.Log   = (*Store)(nil)
-	_ eventlog.State = (*Store)(nil)
-	_ presence.Store = (*Store)(nil)
+	_ chat.Store      = (*Store)(nil)
+	_ eventlog.Log    = (*Store)(nil)
+	_ eventlog.State  = (*Store)(nil)
+	_ presence.Store  = (*Store)(nil)
+	_ ratelimit.Store = (*Store)(nil)
 )
 
 // Options say where and how to keep the data.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"parley/eventlog"
+	"parley/ratelimit"
 )
 
 // tx is the writer's transaction: the connection, and what is to be told once it is committed.
@@ -18,6 +19,7 @@ type tx struct {
 	grown     []growth
 	retention eventlog.Retention
 	cache     *cache
+	rates     *ratelimit.Table
 	// rooms are those that the transaction may have changed, step those that the step under way
 	// may have.
 	rooms []*cachedRoom
@@ -36,7 +38,7 @@ func (n news) empty() bool { return len(n.publications) == 0 && len(n.values) ==
 
 func (w *writer) newTx() *tx {
 	w.cache.shrink()
-	return &tx{conn: w.db, at: w.now(), retention: w.retention, cache: w.cache}
+	return &tx{conn: w.db, at: w.now(), retention: w.retention, cache: w.cache, rates: w.rates}
 }
 
 // exec runs a statement and returns how many rows it changed.

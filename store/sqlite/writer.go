@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"parley/eventlog"
+	"parley/ratelimit"
 )
 
 const (
@@ -41,6 +42,7 @@ type writer struct {
 
 	// The rest is the goroutine's own.
 	cache    *cache
+	rates    *ratelimit.Table
 	overfull *overfull
 	chores   []chore
 	unsaved  bool // the write-ahead log holds something that a checkpoint would move
@@ -54,6 +56,7 @@ func startWriter(db *conn, b *bus, path string, r eventlog.Retention, now func()
 		quit:     make(chan struct{}),
 		done:     make(chan struct{}),
 		cache:    newCache(),
+		rates:    ratelimit.NewTable(maxRates),
 		unsaved:  true, // perhaps, by an earlier process
 		overfull: newOverfull(),
 	}

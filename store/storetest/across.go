@@ -10,6 +10,7 @@ import (
 	"parley/chat"
 	"parley/eventlog"
 	"parley/presence"
+	"parley/ratelimit"
 )
 
 // Across returns several nodes' stores of the same data as one, which gives each call to the next of
@@ -75,6 +76,10 @@ func (a *across) RoomCount(ctx context.Context, user string) (int, error) {
 
 func (a *across) PublicRooms(ctx context.Context, search, after string, limit int) ([]chat.Room, error) {
 	return a.next().PublicRooms(ctx, search, after, limit)
+}
+
+func (a *across) Take(ctx context.Context, cost ratelimit.Cost) error {
+	return a.next().Take(ctx, cost)
 }
 
 func (a *across) Read(ctx context.Context, log string, after eventlog.Position, limit int) (eventlog.Page, error) {

@@ -9,6 +9,7 @@ import (
 
 	"parley/chat"
 	"parley/eventlog"
+	"parley/ratelimit"
 )
 
 // memory is the model as a store: behind a lock, with watches. It is here to check the suite.
@@ -56,7 +57,7 @@ func (m *memory) step(ctx context.Context, do func() error) error {
 // ofChat runs one step whose errors clients see.
 func (m *memory) ofChat(ctx context.Context, do func() error) error {
 	err := m.step(ctx, do)
-	if chat.CodeOf(err) == chat.Internal {
+	if _, limited := ratelimit.RetryAfter(err); !limited && chat.CodeOf(err) == chat.Internal {
 		return &chat.Error{Code: chat.Unavailable, Message: "not now", Cause: err}
 	}
 	return err
@@ -100,6 +101,10 @@ func (m *memory) Append(ctx context.Context, a chat.Append) (done chat.Appended,
 		return err
 	})
 	return done, err
+}
+
+func (m *memory) Take(ctx context.Context, cost ratelimit.Cost) error {
+	return m.step(ctx, func() error { return m.model.rates.Take(time.Now(), cost) })
 }
 
 // written publishes the last entry of a log, and trims the log.

@@ -9,6 +9,7 @@ import (
 
 	"parley/chat"
 	"parley/eventlog"
+	"parley/ratelimit"
 )
 
 // model is what every engine has to behave like, in maps and slices: one call at a time, nothing
@@ -16,6 +17,7 @@ import (
 type model struct {
 	fate  fate
 	rooms map[string]*modelRoom
+	rates *ratelimit.Table
 }
 
 // fate says what can't be foreseen.
@@ -42,7 +44,9 @@ type modelRequest struct {
 	fingerprint string
 }
 
-func newModel(f fate) *model { return &model{fate: f, rooms: map[string]*modelRoom{}} }
+func newModel(f fate) *model {
+	return &model{fate: f, rooms: map[string]*modelRoom{}, rates: ratelimit.NewTable(1000)}
+}
 
 func (m *model) room(id string) (*modelRoom, error) {
 	if r := m.rooms[id]; r != nil {

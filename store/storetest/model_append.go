@@ -20,6 +20,9 @@ func (m *model) append(a chat.Append) (chat.Appended, error) {
 	if !r.holds(a.Expect, a.Seq) || !r.possible(a) {
 		return chat.Appended{}, chat.ErrMoved
 	}
+	if err := m.rates.Take(time.Now(), a.Costs...); err != nil {
+		return chat.Appended{}, err
+	}
 	at := m.fate.now()
 	e := r.enter(a.Kind, a.Actor, at, m.fate.mark())
 	r.apply(e, a)

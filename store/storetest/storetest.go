@@ -76,6 +76,7 @@ var concerns = []concern{
 	{name: "state", test: testState},
 	{name: "revocations", test: testRevocations},
 	{name: "tickets", test: testTickets},
+	{name: "rates", test: testRates},
 	{name: "concurrency", test: testConcurrency},
 	{name: "hostile", test: testHostile},
 	{name: "model", test: testModel},

@@ -55,6 +55,9 @@ var messageBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
 const maxPooledMessage = 16 << 10
 
+// maxFragments bounds the frames of one message, which may be empty.
+const maxFragments = 1000
+
 // readMessage reads frames until a text message or a control frame is whole, and has it handled.
 // Control frames between the fragments of a message are handled on the way (RFC 6455 §5.4). The
 // payload is only valid while handle runs.
@@ -65,7 +68,7 @@ func readMessage(in *bufio.Reader, limit int, handle func(message) error) error 
 			messageBuffers.Put(pooled)
 		}
 	}()
-	text := (*pooled)[:0]
+	text, fragments := (*pooled)[:0], 0
 	state := ws.StateServerSide
 	for {
 		header, err := readHeader(in, state)
@@ -80,6 +83,9 @@ func readMessage(in *bufio.Reader, limit int, handle func(message) error) error 
 		}
 		if header.OpCode == ws.OpBinary {
 			return transport.ReasonNotText
+		}
+		if fragments++; fragments > maxFragments {
+			return transport.ReasonTooBig.Because(fmt.Sprintf("Messages are limited to %d fragments", maxFragments))
 		}
 		if header.Length > int64(limit-len(text)) {
 			return transport.ReasonTooBig.Because(fmt.Sprintf("Messages are limited to %d bytes", limit))

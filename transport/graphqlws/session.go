@@ -41,6 +41,9 @@ func newSession(options transport.Options) *session { return &session{options: o
 // Receive implements transport.Wire.
 func (s *session) Receive(c *transport.Conn, in *bufio.Reader) error {
 	return readMessage(in, s.options.MaxFrame, func(m message) error {
+		if err := c.Frame(); err != nil {
+			return err
+		}
 		switch {
 		case m.op == ws.OpClose:
 			return s.takeClose(c, m.payload)
@@ -135,9 +138,10 @@ func (s *session) authenticate(c *transport.Conn, payload json.RawMessage) {
 		c.Close(transport.ReasonForbidden.Because(err.Error()))
 	default:
 		c.CloseAt(time.Time{}, transport.ReasonDone)
-		c.Identify(ctx)
-		s.move(stateAuthenticating, stateReady)
-		c.Send(s.acknowledgement())
+		if c.Identify(ctx) {
+			s.move(stateAuthenticating, stateReady)
+			c.Send(s.acknowledgement())
+		}
 	}
 }
 

@@ -42,6 +42,9 @@ func (t Transport) Do(w http.ResponseWriter, r *http.Request, executor graphql.G
 		return
 	}
 	base := options.BaseContext(r)
+	if !t.Service.Vacant(base, w) {
+		return
+	}
 	upgrader := ws.HTTPUpgrader{
 		Timeout:  options.InitTimeout,
 		Protocol: func(offered string) bool { return offered == Subprotocol },

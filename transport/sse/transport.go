@@ -45,7 +45,7 @@ func (t Transport) Do(w http.ResponseWriter, r *http.Request, executor graphql.G
 		}
 		params.Extensions["resume"] = last
 	}
-	call, errs := t.Service.Prepare(r.Context(), executor, params)
+	call, errs := t.Service.Prepare(base, executor, params)
 	switch {
 	case call != nil && r.Method == http.MethodGet && call.MayGet() != nil:
 		call.MayGet().Write(w)
@@ -74,6 +74,9 @@ func (t Transport) stream(base context.Context, w http.ResponseWriter, r *http.R
 	if r.ProtoMajor != 1 || r.ProtoMinor < 1 {
 		(&transport.Refusal{Status: http.StatusHTTPVersionNotSupported, Code: transport.CodeBadInput,
 			Message: "event streams are served over HTTP/1.1"}).Write(w)
+		return
+	}
+	if !t.Service.Vacant(base, w) {
 		return
 	}
 	ctx, cancel := context.WithCancel(base)
@@ -105,8 +108,7 @@ func (t Transport) connect(ctx context.Context, w http.ResponseWriter, executor 
 		Protocol: "sse", Socket: socket, Greeting: greeting, Context: ctx, Executor: executor,
 		Wire: wire{}, Single: true,
 	})
-	if ok {
-		conn.Identify(conn.Context())
+	if ok && conn.Identify(conn.Context()) {
 		conn.Follow("", opened)
 	}
 	return ok

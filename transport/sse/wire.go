@@ -88,7 +88,10 @@ func (framing) AppendEvent(dst []byte, e *delivery.Event) []byte {
 type wire struct{}
 
 // Receive implements transport.Wire: the client has nothing more to say.
-func (wire) Receive(_ *transport.Conn, in *bufio.Reader) error {
+func (wire) Receive(c *transport.Conn, in *bufio.Reader) error {
+	if err := c.Frame(); err != nil {
+		return err
+	}
 	if _, err := in.Peek(1); err != nil {
 		return err
 	}

@@ -2,7 +2,7 @@
 --
 -- KEYS  1 room  2 log  3 members  4 active members  5 messages  6 deleted seqs  7 receipts
 --       8 receipt versions  9, 10 idempotency keys of even and odd days
---       11 the bucket's public rooms  12 bucket  13 recent
+--       11 the bucket's public rooms  12 bucket  13 recent  14… a rate for each cost
 -- ARGV  1 the request, as JSON:
 --         room, kind, check  the room's id, the entry's kind and random mark
 --         channel, publish   where hints go, and by which command
@@ -13,11 +13,13 @@
 --         announced          for a joining: the row's version that the user index was told of
 --         publicKey          for an update: the room's place among the public ones, '' for none
 --         keep               retention: {entries, bytes, maxAge, minAge}
+--         costs              what the entry costs: {{spacing, depth, times}, …}
 --       2 a message's constant part as JSON, an edit's content, or the settings as JSON
 --       3 the actor's id and name as JSON, '' for none
 -- Returns {'ok', event, room}, {'repeat', message, room}, {'missing'}, {'moved'},
---         {'conflict'} for another fingerprint, or {'announce', version} for a joining that makes
---         another version of the row than was announced.
+--         {'conflict'} for another fingerprint, {'announce', version} for a joining that makes
+--         another version of the row than was announced, or {'limited', which, microseconds} for a
+--         cost that isn't covered.
 
 local a, body = cjson.decode(ARGV[1]), ARGV[2]
 local keys = {
@@ -139,6 +141,10 @@ if moved() then
 end
 if a.kind == JOINED and a.announced ~= rows.version(a.target.id) + 1 then
   return { 'announce', rows.version(a.target.id) + 1 }
+end
+local which, wait = pay(KEYS, 14, a.costs or {}, micros())
+if which then
+  return { 'limited', which, wait }
 end
 
 if a.once then

@@ -6,6 +6,7 @@ import { connect as openStreams } from "../connect/graphql-sse.js";
 import { connect as openSocket } from "../connect/graphql-ws.js";
 import { pause, retryAttempts } from "../connect/retry.js";
 import { connect as connectURQL } from "../connect/urql.js";
+import { eventSource } from "./browser.js";
 import { apollo, type Stock, streaming, urql } from "./stock.js";
 import { settings, tell } from "./test.js";
 
@@ -49,7 +50,7 @@ function streams() {
   return { client, positions: null, dispose: () => client.dispose() };
 }
 
-export const clients: Record<string, () => Proof> = {
+export const clients: Record<string, () => Proof | Promise<Proof>> = {
   "graphql-ws"() {
     const { client, ...proof } = socket();
     return { stock: streaming(client), ...proof };
@@ -69,6 +70,10 @@ export const clients: Record<string, () => Proof> = {
   "Apollo Client"() {
     const { client, ...proof } = socket();
     return { stock: apollo(connectApollo(endpoint, token, client)), ...proof };
+  },
+  async EventSource() {
+    const proof = await eventSource(endpoint, token, () => tell({ returned: true }));
+    return { positions: null, ...proof };
   },
   // What docs/clients.md says of doing without the link.
   "graphql-ws, no link"() {

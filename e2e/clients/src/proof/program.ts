@@ -10,7 +10,7 @@ import { ask, leave, settings, tell } from "./test.js";
 process.on("exit", (code) => code === 0 || console.error(`the client was ${settings.client}`));
 const create = clients[settings.client];
 assert(create, `no such client: ${settings.client}`);
-const { stock, positions, dispose } = create();
+const { stock, positions, dispose } = await create();
 await answers();
 await follows();
 dispose();

@@ -38,7 +38,7 @@ interface GraphQLFailure {
   readonly extensions?: { readonly code?: unknown } | undefined;
 }
 
-function codesOf(errors: readonly GraphQLFailure[]): unknown[] {
+export function codesOf(errors: readonly GraphQLFailure[]): unknown[] {
   return errors.map(({ extensions }) => extensions?.code);
 }
 

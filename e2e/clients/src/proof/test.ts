@@ -12,6 +12,8 @@ export interface Settings {
   askRoom: string;
   room: string;
   foreignRoom: string;
+  /** The browser, for the client that is one. */
+  chromium: string;
 }
 
 const input = createInterface({ input: process.stdin });
