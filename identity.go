@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"parley/auth"
+	"parley/resolvers"
 	"parley/transport"
 )
 
@@ -194,16 +195,16 @@ func (i *identity) redeem(ctx context.Context, ticket string) (context.Context, 
 	if err != nil {
 		return nil, nil, tryLater(err)
 	}
-	params := &graphql.RawParams{Query: opening.Document}
+	var variables map[string]any
 	if opening.Variables != nil {
 		decoder := json.NewDecoder(bytes.NewReader(opening.Variables))
 		decoder.UseNumber() // as they were written
-		if err := decoder.Decode(&params.Variables); err != nil {
+		if err := decoder.Decode(&variables); err != nil {
 			return nil, nil, err
 		}
 	}
 	base := context.WithValue(located(ctx), openingKey{}, opening)
-	return auth.WithViewer(base, opening.Viewer), params, nil
+	return auth.WithViewer(base, opening.Viewer), resolvers.TicketOperation(opening.Document, variables), nil
 }
 
 // expires returns when the viewer's connection is to be closed: never later than its token is
