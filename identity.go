@@ -36,7 +36,7 @@ type identity struct {
 func newIdentity(c *config, store auth.Store, log *slog.Logger, metrics prometheus.Registerer) (*identity, error) {
 	i := &identity{spread: c.ExpirySpread}
 	i.revocations = auth.NewRevocations(store, auth.RevocationOptions{
-		Keep: c.AuthMaxLifetime, Most: c.MaxRevocations, Log: log, Registerer: metrics,
+		Keep: c.AuthMaxLifetime, Most: c.MaxRevocations, Cutoff: c.Cutoff, Log: log, Registerer: metrics,
 	})
 	i.tickets = auth.NewTickets(store, i.revocations, auth.TicketOptions{TTL: c.TicketTTL, Most: c.MaxTickets})
 	verifier, err := i.newVerifier(c, log)
