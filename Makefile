@@ -7,7 +7,9 @@ PROOFS = prove-laptop prove-cluster prove-redis prove-rendering prove-presence p
 	prove-identity prove-limits \
 	prove-clients \
 	prove-conformance \
-	prove-playground prove-suites
+	prove-trouble \
+	prove-playground prove-suites \
+	prove-soak prove-fuzz
 
 .PHONY: run test prove generate generated lint portable unit fuzz web docs bench install conformance $(PROOFS)
 
@@ -67,6 +69,8 @@ prove-cluster: ## two nodes on one Redis: order, healing, kill -9, outages, lost
 prove-redis: ## Sentinel and Cluster under sending: failovers, a slot move, kill -9, a lagging replica; WAIT, TLS, ACL
 	$(PROVE) -run 'TestClusterUnder|TestClusterMaster|TestSentinel|TestLaggingReplica' ./e2e
 	$(PROVE) -run 'TestStoreOnCluster|TestWait|TestACLRules|TestTLS|TestOpenRefuses' ./store/redis
+prove-trouble: ## a node cut off, Redis paused, slow or silent; SQLite's disk full, its file held or taken; a second process
+	$(PROVE) -run 'TestTrouble' ./e2e
 prove-rendering: ## one execution per event and audience for 1,000 subscribers; shared and per-viewer bytes equal
 	$(PROVE) -run 'TestRenderedOnce|TestTooManyAudiences|TestNothingIsLeftBehind' ./e2e
 	$(PROVE) -run 'TestSharedRendering' ./resolvers
@@ -88,5 +92,8 @@ prove-conformance: ## every line of the protocols' checklists, ours and gqlgen's
 	$(PROVE) -run 'TestConformance|TestDraft2026' ./e2e
 	$(PROVE) -run 'TestChecklist' ./transport/...
 prove-suites: ## every suite at full counts under the race detector, and longer fuzzing
-	PARLEY_PROVE=1 go test -race -count=1 -timeout 60m ./...
-	./.ci/fuzz 30s
+	PARLEY_PROVE=1 go test -race -count=1 -timeout 60m -skip TestSoak ./...
+prove-soak: ## 30 minutes of mixed traffic on two nodes: nothing lost, nothing grows
+	PARLEY_PROVE=1 go test -race -count=1 -v -timeout 60m -run 'TestSoak' ./e2e
+prove-fuzz: ## an hour of fuzzing, divided over every decoder
+	./.ci/fuzz all 3600

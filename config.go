@@ -40,6 +40,7 @@ type config struct {
 	InitTimeout   time.Duration `env:"PARLEY_INIT_TIMEOUT" default:"10s" help:"How long a WebSocket may take to send connection_init."`
 	PresenceTTL   time.Duration `env:"PARLEY_PRESENCE_TTL" default:"60s" help:"How long after a node's death its users count as connected. From 3s."`
 	PresenceGrace time.Duration `env:"PARLEY_PRESENCE_GRACE" default:"10s" help:"How long after their last connection users stay ONLINE."`
+	Cutoff        time.Duration `env:"PARLEY_CUTOFF" default:"10s" help:"How long this node believes what it is told while it can't read the store; then live delivery waits until it can. From 3s."`
 	DrainWindow   time.Duration `env:"PARLEY_DRAIN_WINDOW" default:"5s" help:"Over how long connections are closed when the server stops."`
 
 	TicketTTL      time.Duration `env:"PARLEY_TICKET_TTL" default:"1m" help:"How long a ticket may wait to be opened first."`
@@ -57,6 +58,7 @@ type config struct {
 	MaxFrame      int `env:"PARLEY_MAX_FRAME" default:"131072" help:"Bytes of one WebSocket message."`
 	MaxBody       int `env:"PARLEY_MAX_BODY" default:"131072" help:"Bytes of one HTTP body."`
 	MaxOutbox     int `env:"PARLEY_MAX_OUTBOX" default:"1048576" help:"Bytes that may wait for one connection."`
+	StoreQueue    int `env:"PARLEY_STORE_QUEUE" default:"1024" help:"Calls that may wait for the store at a time; more are answered UNAVAILABLE at once."`
 	LogMaxEntries int `name:"log-max-entries" env:"PARLEY_LOG_MAX_ENTRIES" default:"10000" help:"Entries of one room's log that can be resumed from. Messages are kept regardless."`
 
 	Rates          rateSettings `embed:""`
@@ -130,6 +132,7 @@ func (c *config) validate() error {
 	check(c.InitTimeout > 0, "PARLEY_INIT_TIMEOUT must be positive")
 	check(c.PresenceTTL >= 3*time.Second, "PARLEY_PRESENCE_TTL must be at least 3s")
 	check(c.PresenceGrace >= 0, "PARLEY_PRESENCE_GRACE must not be negative")
+	check(c.Cutoff >= 3*time.Second, "PARLEY_CUTOFF must be at least 3s: the store is looked at each second, and one look may take longer")
 	check(c.DrainWindow >= 0, "PARLEY_DRAIN_WINDOW must not be negative")
 	check(c.MaxFrame >= 2*c.MaxContent, "PARLEY_MAX_FRAME must be at least twice PARLEY_MAX_CONTENT, for the escapes in JSON")
 	check(c.MaxBody >= 2*c.MaxContent, "PARLEY_MAX_BODY must be at least twice PARLEY_MAX_CONTENT, for the escapes in JSON")
@@ -142,6 +145,7 @@ func (c *config) validate() error {
 		"PARLEY_QUERY_CACHE": c.QueryCache, "PARLEY_QUERY_CACHE_BYTES": c.QueryCacheBytes,
 		"PARLEY_MAX_CONNECTIONS": c.Rates.MaxConnections, "PARLEY_MAX_CONNECTIONS_ADDRESS": c.Rates.MaxConnectionsAddress,
 		"PARLEY_MAX_CONNECTIONS_USER": c.Rates.MaxConnectionsUser,
+		"PARLEY_STORE_QUEUE":          c.StoreQueue,
 	} {
 		check(n > 0, "%s must be positive", name)
 	}
@@ -177,6 +181,7 @@ func (c *config) LogValue() slog.Value {
 		slog.Duration("heartbeat", c.Heartbeat), slog.Duration("init-timeout", c.InitTimeout),
 		slog.Duration("presence-ttl", c.PresenceTTL), slog.Duration("presence-grace", c.PresenceGrace),
 		slog.String("rate-limits", c.Rates.RateLimits),
+		slog.Duration("cutoff", c.Cutoff),
 		slog.Int("log-max-entries", c.LogMaxEntries), slog.Duration("log-max-age", c.LogMaxAge),
 	)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"parley/auth"
+	"parley/resolvers"
 	"parley/transport"
 )
 
@@ -35,7 +36,7 @@ type identity struct {
 func newIdentity(c *config, store auth.Store, log *slog.Logger, metrics prometheus.Registerer) (*identity, error) {
 	i := &identity{spread: c.ExpirySpread}
 	i.revocations = auth.NewRevocations(store, auth.RevocationOptions{
-		Keep: c.AuthMaxLifetime, Most: c.MaxRevocations, Log: log, Registerer: metrics,
+		Keep: c.AuthMaxLifetime, Most: c.MaxRevocations, Cutoff: c.Cutoff, Log: log, Registerer: metrics,
 	})
 	i.tickets = auth.NewTickets(store, i.revocations, auth.TicketOptions{TTL: c.TicketTTL, Most: c.MaxTickets})
 	verifier, err := i.newVerifier(c, log)
@@ -194,16 +195,16 @@ func (i *identity) redeem(ctx context.Context, ticket string) (context.Context, 
 	if err != nil {
 		return nil, nil, tryLater(err)
 	}
-	params := &graphql.RawParams{Query: opening.Document}
+	var variables map[string]any
 	if opening.Variables != nil {
 		decoder := json.NewDecoder(bytes.NewReader(opening.Variables))
 		decoder.UseNumber() // as they were written
-		if err := decoder.Decode(&params.Variables); err != nil {
+		if err := decoder.Decode(&variables); err != nil {
 			return nil, nil, err
 		}
 	}
 	base := context.WithValue(located(ctx), openingKey{}, opening)
-	return auth.WithViewer(base, opening.Viewer), params, nil
+	return auth.WithViewer(base, opening.Viewer), resolvers.TicketOperation(opening.Document, variables), nil
 }
 
 // expires returns when the viewer's connection is to be closed: never later than its token is

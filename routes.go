@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/pprof"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"parley/auth"
 	"parley/document"
+	"parley/eventlog"
 	"parley/resolvers"
 	"parley/transport/graphqlhttp"
 	"parley/transport/graphqlws"
@@ -75,13 +77,18 @@ func serveSchema(w http.ResponseWriter, _ *http.Request) {
 }
 
 // ready tells a load balancer whether to send clients here: not while draining, nor while the
-// store doesn't answer, nor before there are keys to verify tokens with.
+// store doesn't answer or is too long out of sight, nor before there are keys to verify tokens with. A
+// store that can be read but takes no writes is told of, but clients are better off here than nowhere.
 func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
 	switch err := s.store.Ready(ctx); {
 	case s.draining.Load():
 		answer(w, http.StatusServiceUnavailable, "draining")
+	case errors.Is(err, eventlog.ErrReadOnly):
+		answer(w, http.StatusOK, "ready, but the store takes no writes")
+	case err == nil && time.Since(s.store.Confirmed("")) > s.config.Cutoff:
+		answer(w, http.StatusServiceUnavailable, "cut off from the store")
 	case err != nil:
 		s.log.WarnContext(ctx, "not ready", "error", err)
 		answer(w, http.StatusServiceUnavailable, "the store doesn't answer")

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -90,6 +91,9 @@ type engine interface {
 	eventlog.State
 	presence.Store
 	auth.Store
+	// Confirmed returns a moment up to which watchers of a log ("": of anything) have been told of all
+	// there is, or to look for it: how old that is tells a node that is cut off from the store.
+	Confirmed(log string) time.Time
 	Ready(context.Context) error
 	Close() error
 }
@@ -151,7 +155,9 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 			return nil, err
 		}
 	}
-	s.hub = delivery.NewHub(s.store, delivery.Options{MaxAudiences: c.MaxAudiences, Log: log, Registerer: s.metrics})
+	s.hub = delivery.NewHub(s.store, delivery.Options{
+		MaxAudiences: c.MaxAudiences, Confirmed: s.store.Confirmed, Cutoff: c.Cutoff, Log: log, Registerer: s.metrics,
+	})
 	schema := graph.NewExecutableSchema(graph.Config{Resolvers: &resolvers.Resolver{
 		RefreshSession: s.identity.refresh, Tickets: s.identity.tickets, Validate: transport.Validate,
 		Chat: rooms, Tracker: s.tracker, Presence: s.store, State: s.store, Log: s.store,
@@ -190,10 +196,12 @@ func openStore(ctx context.Context, c *config, log *slog.Logger, metrics prometh
 			TLS:  redis.TLS{CA: c.Redis.TLSCA, Cert: c.Redis.TLSCert, Key: c.Redis.TLSKey, ServerName: c.Redis.TLSName},
 			Wait: redis.Wait{Replicas: c.Redis.Wait, Timeout: c.Redis.WaitTimeout},
 
-			Retention: retention, Log: log, Registerer: metrics,
+			Retention: retention, Queue: c.StoreQueue, Log: log, Registerer: metrics,
 		})
 	}
-	return sqlite.Open(ctx, sqlite.Options{Dir: c.Data, Synchronous: c.SQLiteSync, Retention: retention, Log: log})
+	return sqlite.Open(ctx, sqlite.Options{
+		Dir: c.Data, Synchronous: c.SQLiteSync, Retention: retention, Queue: c.StoreQueue, Log: log, Registerer: metrics,
+	})
 }
 
 // connected registers an authenticated stream as its viewer's: one that ends with the right to it,

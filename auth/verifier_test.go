@@ -389,3 +389,24 @@ func mustBeSound(t *testing.T, viewer *auth.Viewer) {
 		t.Errorf("expires %v", viewer.Expires)
 	}
 }
+
+// TestVerifyLifetime: where tokens may live only so long, none that lives longer gets in, however it is
+// dated; revocations need not be kept for longer.
+func TestVerifyLifetime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bounded, free := newVerifier(t, auth.Options{MaxLifetime: time.Hour}), newVerifier(t, auth.Options{})
+		for _, test := range []struct {
+			name    string
+			life    int64
+			refused bool
+		}{{"short", 60, false}, {"just so", 3600, false}, {"longer", 3660, true}, {"of years", 1 << 31, true}} {
+			text := token(t, claims{"exp": inSeconds(test.life), "iat": inSeconds(test.life - 60)})
+			if _, err := bounded.Verify(t.Context(), text); errors.Is(err, auth.ErrBadToken) != test.refused {
+				t.Errorf("%s: %v", test.name, err)
+			}
+			if _, err := free.Verify(t.Context(), text); err != nil {
+				t.Errorf("%s, where any will do: %v", test.name, err)
+			}
+		}
+	})
+}

@@ -48,6 +48,8 @@ type groupLetter struct {
 	join  *entrance
 	leave *Subscriber
 	lost  *loss
+	// done is closed: what came before it has been passed on.
+	done chan struct{}
 }
 
 // entrance is how a subscriber becomes a member.
@@ -101,6 +103,8 @@ func (g *group) handle(letters []groupLetter) {
 		case l.lost != nil:
 			g.disperse(l.lost)
 			g.end()
+		case l.done != nil:
+			close(l.done)
 		}
 	}
 }

@@ -111,10 +111,17 @@ func (t *topic) takeHealed(h *healed) {
 		t.restart(h.lost, waiting)
 		return
 	}
+	t.answer()
 	t.takeHeld(held, h.heard)
 	t.fanOut()
 	if again {
 		t.heal()
+	}
+	if !t.healing {
+		t.unread.Store(false)
+		if t.looking.Load() { // another came in between
+			t.unread.Store(true)
+		}
 	}
 	for _, j := range waiting {
 		t.join(j)
@@ -129,6 +136,8 @@ func (t *topic) restart(l *loss, waiting map[*Subscriber]*joining) {
 	for _, g := range t.groups {
 		g.mail.post(groupLetter{lost: l})
 	}
+	t.answer()
+	t.answer() // those who asked for another reading
 	clear(t.groups)
 	clear(t.audiences)
 	t.placed, t.missed, t.recent = false, true, nil

@@ -18,6 +18,14 @@ type Options struct {
 	PageSize int
 	// RenderTimeout bounds one rendering; 0 means 2 s.
 	RenderTimeout time.Duration
+	// Confirmed, if given, returns a moment for a log: whatever was stored in it by then, its watchers
+	// have been told of, or told to look for. nil: that is always now, since nobody else writes.
+	Confirmed func(log string) time.Time
+	// Cutoff is how old that moment may be before the hub counts as cut off from the log's store and
+	// believes nothing it is told (cutoff.go); 0 means 10 s.
+	Cutoff time.Duration
+	// MaxReads bounds the pages read from logs at a time; more wait their turn. 0 means 64.
+	MaxReads int
 	// MaxPending bounds the publications of one topic that wait to be handled; beyond it they
 	// are dropped and read from the log. 0 means 4,096.
 	MaxPending int
@@ -37,6 +45,12 @@ func (o Options) withDefaults() Options {
 	if o.RenderTimeout == 0 {
 		o.RenderTimeout = 2 * time.Second
 	}
+	if o.Cutoff == 0 {
+		o.Cutoff = 10 * time.Second
+	}
+	if o.MaxReads == 0 {
+		o.MaxReads = 64
+	}
 	if o.MaxPending == 0 {
 		o.MaxPending = 4096
 	}
@@ -54,7 +68,8 @@ type Hub struct {
 	log     eventlog.Log
 	options Options
 	metrics *metrics
-	warned  atomic.Int64 // when operators were last told that the store doesn't answer, in Unix ns
+	warned  atomic.Int64  // when operators were last told that the store doesn't answer, in Unix ns
+	reading chan struct{} // has an element for each page being read
 
 	// ctx ends when the hub closes; goroutines counts what Close joins.
 	ctx    context.Context
@@ -74,6 +89,7 @@ func NewHub(log eventlog.Log, options Options) *Hub {
 		log: log, options: options.withDefaults(), ctx: ctx, cancel: cancel,
 		topics: map[string]*topic{}, states: map[string]*stateTopic{},
 	}
+	h.reading = make(chan struct{}, h.options.MaxReads)
 	h.metrics = newMetrics(options.Registerer, h)
 	return h
 }

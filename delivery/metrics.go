@@ -57,9 +57,16 @@ func (m *metrics) observeLatency(pubs []eventlog.Publication) {
 // hubCollector counts topics at scrape time.
 type hubCollector struct{ hub *Hub }
 
-var topicsDesc = prometheus.NewDesc("parley_topics", "Topics followed by this node.", []string{"kind"}, nil)
+var (
+	topicsDesc  = prometheus.NewDesc("parley_topics", "Topics followed by this node.", []string{"kind"}, nil)
+	silenceDesc = prometheus.NewDesc("parley_store_silence_seconds",
+		"For how long the store hasn't confirmed what it told; beyond PARLEY_CUTOFF this node is cut off.", nil, nil)
+)
 
-func (c hubCollector) Describe(ch chan<- *prometheus.Desc) { ch <- topicsDesc }
+func (c hubCollector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- topicsDesc
+	ch <- silenceDesc
+}
 
 func (c hubCollector) Collect(ch chan<- prometheus.Metric) {
 	c.hub.mu.Lock()
@@ -67,4 +74,5 @@ func (c hubCollector) Collect(ch chan<- prometheus.Metric) {
 	c.hub.mu.Unlock()
 	ch <- prometheus.MustNewConstMetric(topicsDesc, prometheus.GaugeValue, float64(logs), "log")
 	ch <- prometheus.MustNewConstMetric(topicsDesc, prometheus.GaugeValue, float64(states), "state")
+	ch <- prometheus.MustNewConstMetric(silenceDesc, prometheus.GaugeValue, c.hub.silence("").Seconds())
 }

@@ -24,7 +24,7 @@ func TestMetrics(t *testing.T) {
 		silentNotes(w, 1, true)
 		w.settle()
 		w.same("while live", gathered(w, registry), map[string]float64{
-			"parley_topics/log": 1, "parley_topics/state": 1,
+			"parley_topics/log": 1, "parley_topics/state": 1, "parley_store_silence_seconds": 0,
 			"parley_groups":        4, // two of the log, one of state, and that of the guards
 			"parley_renders_total": 2 + 2*4 + 1, "parley_replayed_total": 2, "parley_deliveries_total": 2*4 + 1,
 			"parley_heals_total": 1, "parley_resets_total": 0, "parley_regroups_total": 0,
@@ -38,7 +38,7 @@ func TestMetrics(t *testing.T) {
 		w.settle()
 		got := gathered(w, registry)
 		for name, want := range map[string]float64{
-			"parley_topics/log": 0, "parley_topics/state": 0, "parley_groups": 0, "parley_resets_total": 3,
+			"parley_topics/log": 0, "parley_topics/state": 0, "parley_store_silence_seconds": 0, "parley_groups": 0, "parley_resets_total": 3,
 		} {
 			w.same(name, got[name], want)
 		}

@@ -15,8 +15,13 @@ type heldHint struct {
 	number uint64
 }
 
-// take accepts what follows, drops what is known, and heals what doesn't fit.
+// take accepts what follows, drops what is known, and heals what doesn't fit. While the store's word
+// can't be relied on, all of it is read from the log.
 func (t *topic) take(pubs []eventlog.Publication, number uint64) {
+	if t.hub.cutOff(t.name) {
+		t.look()
+		return
+	}
 	for i := range pubs {
 		p := &pubs[i]
 		switch {

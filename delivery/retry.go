@@ -51,13 +51,23 @@ func (h *Hub) warn(what string, err error) {
 	}
 }
 
-// read reads a page, asking again while the store doesn't answer.
+// read reads a page, in its turn, asking again while the store doesn't answer.
 func (h *Hub) read(ctx context.Context, log string, after eventlog.Position) (page eventlog.Page, err error) {
 	err = h.retry(ctx, forever, "reading a log", func() error {
-		page, err = h.log.Read(ctx, log, after, h.options.PageSize)
+		page, err = h.readOnce(ctx, log, after)
 		return err
 	})
 	return page, err
+}
+
+func (h *Hub) readOnce(ctx context.Context, log string, after eventlog.Position) (eventlog.Page, error) {
+	select {
+	case h.reading <- struct{}{}:
+		defer func() { <-h.reading }()
+		return h.log.Read(ctx, log, after, h.options.PageSize)
+	case <-ctx.Done():
+		return eventlog.Page{}, ctx.Err()
+	}
 }
 
 // confirm asks once more whether the log really can't be continued from a position; a nil gap means

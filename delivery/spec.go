@@ -17,7 +17,7 @@ type Spec struct {
 	State StateSource
 	// Guard is, for a state topic, the log whose entries end the principal's access to it; ""
 	// for none. Start is then a position of that log, and nothing is shown before the log is
-	// followed live.
+	// followed live. Subscriptions that share a topic share the guard.
 	Guard string
 
 	// Start is where the log is followed from, exclusively: a client's cursor, or the tail read

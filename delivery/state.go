@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"sync"
 
@@ -14,7 +15,8 @@ type stateTopic struct {
 	hub    *Hub
 	name   string
 	source StateSource
-	users  int // guarded by hub.mu
+	guard  string // the log by whose entries access ends, "" for none
+	users  int    // guarded by hub.mu
 	ctx    context.Context
 	cancel context.CancelFunc
 	mail   mailbox[stateLetter]
@@ -27,6 +29,8 @@ type stateTopic struct {
 	present   bool // the first values have come
 	err       error
 	values    latest
+	news      latest // of values, what members haven't been shown
+	waits     bool   // for the guarding log to be read
 	groups    map[string]*stateGroup
 	audiences audiences
 	newcomers map[*Subscriber]struct{} // have been shown nothing yet
@@ -45,6 +49,7 @@ type stateLetter struct {
 	err     error
 	join    *Subscriber
 	leave   *Subscriber
+	read    bool // the guarding log has been
 }
 
 // latest is the newest value of each key.
@@ -88,7 +93,7 @@ func (l *latest) values() []eventlog.Value {
 
 func newStateTopic(h *Hub, spec Spec) *stateTopic {
 	t := &stateTopic{
-		hub: h, name: spec.Topic, source: spec.State,
+		hub: h, name: spec.Topic, source: spec.State, guard: spec.Guard,
 		groups: map[string]*stateGroup{}, audiences: audiences{}, newcomers: map[*Subscriber]struct{}{},
 	}
 	t.ctx, t.cancel = context.WithCancel(h.ctx)
@@ -134,11 +139,11 @@ func (t *stateTopic) tell(values []eventlog.Value) {
 // handle is the mailbox: whoever was here before this batch gets what is new in it, whoever came
 // with it gets everything.
 func (t *stateTopic) handle(letters []stateLetter) {
-	var news latest
+	read := false
 	for _, l := range letters {
 		switch {
 		case l.news:
-			t.take(&news)
+			t.take()
 		case l.present:
 			t.present = true
 		case l.err != nil:
@@ -147,16 +152,60 @@ func (t *stateTopic) handle(letters []stateLetter) {
 			t.join(l.join)
 		case l.leave != nil:
 			t.leave(l.leave)
+		case l.read:
+			t.waits, read = false, true
 		}
 	}
-	if t.present {
-		t.deliver(news.values())
-		t.welcome()
+	if !t.present || t.waits || !read && t.mustWait() {
+		return
+	}
+	t.deliver(t.news.values())
+	t.news = latest{}
+	t.welcome()
+}
+
+// mustWait reports whether nothing may be shown before the guarding log has been read, and has it read:
+// where the store's word on it is too old, or where that was to read it.
+func (t *stateTopic) mustWait() bool {
+	cut := t.guard != "" && t.hub.cutOff(t.guard)
+	guards := map[*topic]bool{} // one, as a rule
+	for s := range t.shown() {
+		if s.guard != nil && (cut || s.guard.topic.unread.Load()) {
+			guards[s.guard.topic] = true
+		}
+	}
+	if len(guards) == 0 {
+		return false
+	}
+	t.waits = t.hub.spawn(func() {
+		for guard := range guards {
+			guard.readAgain()
+		}
+		t.mail.post(stateLetter{read: true})
+	})
+	return true
+}
+
+// shown are the members and the newcomers.
+func (t *stateTopic) shown() iter.Seq[*Subscriber] {
+	return func(yield func(*Subscriber) bool) {
+		for s := range t.newcomers {
+			if !yield(s) {
+				return
+			}
+		}
+		for _, g := range t.groups {
+			for _, s := range g.members.all {
+				if !yield(s) {
+					return
+				}
+			}
+		}
 	}
 }
 
-// take takes what the source has told, and adds to news what wasn't known.
-func (t *stateTopic) take(news *latest) {
+// take takes what the source has told, and keeps as news what wasn't known.
+func (t *stateTopic) take() {
 	t.mu.Lock()
 	told := t.told.values()
 	t.told = latest{}
@@ -165,9 +214,9 @@ func (t *stateTopic) take(news *latest) {
 		switch {
 		case v.Gone():
 			t.values.forget(v.Key)
-			news.forget(v.Key)
+			t.news.forget(v.Key)
 		case t.values.take(v):
-			news.take(v)
+			t.news.take(v)
 		}
 	}
 }
@@ -245,7 +294,7 @@ func (t *stateTopic) give(g *stateGroup, to []*Subscriber, values []eventlog.Val
 	n, _ := g.members.deliver(to, g.Renderer, func(r Renderer, shared bool) ([]*Event, error) {
 		events := make([]*Event, len(values))
 		for i, v := range values {
-			e, err := t.hub.renderValue(t.ctx, r, shared, v)
+			e, err := t.hub.renderValue(t.ctx, r, shared, t.guard, v)
 			if err != nil {
 				return nil, err
 			}

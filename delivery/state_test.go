@@ -344,7 +344,7 @@ func TestGuard(t *testing.T) {
 			w.log.look(room)
 			goes.endedBy("forbidden")
 			s.tell(value("a", 2))
-			stays.saw("a1", "a2")
+			stays.saw("a1", "a1", "a2") // the present values again, once its right to them is known again
 			w.log.append(room, kindAccess, revoked("ada"))
 			stays.endedBy("revoked")
 		})

@@ -41,8 +41,9 @@ type Subscriber struct {
 	topic    *topic      // nil for state
 	state    *stateTopic // nil for a log
 	guard    *Subscriber // whose end is this one's; nil for none
-	// whenLive is called when it is live for the first time; nil for nothing to do.
-	whenLive func()
+	// whenLive is called when it becomes live, whenLost when it is taken out of a history that was lost;
+	// nil for nothing to do.
+	whenLive, whenLost func()
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -117,7 +118,7 @@ func latestAccess(readable eventlog.Intervals) uint64 {
 }
 
 // subscribeState begins to serve a subscription to a state topic. Where there is a guard, nothing is
-// shown before it stands watch.
+// shown before it stands watch, nor while the history in which it stood is lost.
 func (h *Hub) subscribeState(sub Subscription) (s *Subscriber, err error) {
 	s = h.newSubscriber(sub)
 	join := func() { s.state.mail.post(stateLetter{join: s}) }
@@ -130,6 +131,7 @@ func (h *Hub) subscribeState(sub Subscription) (s *Subscriber, err error) {
 			return nil, err
 		}
 		s.guard.whenLive = join
+		s.guard.whenLost = func() { s.state.mail.post(stateLetter{leave: s}) }
 	}
 	if s.state, err = h.stateTopicFor(s.spec); err != nil {
 		s.cancel()
@@ -211,9 +213,8 @@ func (s *Subscriber) groupKey() groupKey {
 
 // nowLive is told by the group that the subscriber has joined it.
 func (s *Subscriber) nowLive() {
-	if f := s.whenLive; f != nil {
-		s.whenLive = nil
-		f()
+	if s.whenLive != nil {
+		s.whenLive()
 	}
 }
 
@@ -227,6 +228,9 @@ func (s *Subscriber) lose(l *loss, at *eventlog.Cursor) {
 		return
 	}
 	s.hub.metrics.resets.Inc()
+	if s.whenLost != nil {
+		s.whenLost()
+	}
 	if l.err != nil {
 		s.finish(l.err)
 		return

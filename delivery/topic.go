@@ -25,6 +25,7 @@ type topic struct {
 	pending atomic.Int64  // publications waiting in mail
 	heard   atomic.Uint64 // counts the letters with publications
 	looking atomic.Bool   // a look waits in mail
+	unread  atomic.Bool   // a look hasn't been followed up to its end
 
 	// From here on the mailbox's own.
 	groups    map[groupKey]*group
@@ -39,6 +40,8 @@ type topic struct {
 
 	healing bool
 	again   bool                     // word came while healing that only another reading can follow up
+	asked   []chan struct{}          // closed when the reading under way has been passed on
+	asking  []chan struct{}          // the same for the reading after it
 	held    []heldHint               // came while healing
 	waiting map[*Subscriber]*joining // want to join, and wait for the healing's end
 }
@@ -51,6 +54,7 @@ type letter struct {
 	join      *joining
 	leave     *Subscriber
 	healed    *healed
+	reread    chan struct{}
 }
 
 func newTopic(h *Hub, name string) *topic {
@@ -97,6 +101,7 @@ func (t *topic) Published(pubs []eventlog.Publication) {
 // Look takes word that hints may be missing (eventlog.Watcher).
 func (t *topic) Look() {
 	if !t.looking.Swap(true) {
+		t.unread.Store(true)
 		t.mail.post(letter{look: true})
 	}
 }
@@ -118,6 +123,8 @@ func (t *topic) handle(letters []letter) {
 			t.leave(l.leave)
 		case l.healed != nil:
 			t.takeHealed(l.healed)
+		case l.reread != nil:
+			t.reread(l.reread)
 		}
 	}
 	t.fanOut()

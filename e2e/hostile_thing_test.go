@@ -145,9 +145,11 @@ func (w *hostileWorld) contents() []hostileCase {
 
 // settings are those that no room may have.
 func (w *hostileWorld) settings() []hostileCase {
-	deep := any("x")
-	for range 2000 {
-		deep = []any{deep}
+	nested := func(depth int) (value any) {
+		for value = "x"; depth > 0; depth-- {
+			value = []any{value}
+		}
+		return value
 	}
 	names := []any{"", "  ", strings.Repeat("n", 121), strings.Repeat("é", 121), "a\nb", "a\x00b", "a\u0085b"}
 	topics := []any{strings.Repeat("t", 1001), "a\x00b", "a\x1b[2J"}
@@ -165,8 +167,9 @@ func (w *hostileWorld) settings() []hostileCase {
 			cases = append(cases, askEach(m.name+": bad "+f.field, w.ada, query, "v", f.values...).mutated("BAD_INPUT").in(f.field))
 		}
 		query := strings.NewReplacer("TYPE", "JSON", "FIELD", "metadata").Replace(m.query)
-		cases = append(cases, askEach(m.name+": odd metadata that fits", w.ada, query, "v", deep, strings.Repeat("m", 4094), false, 0,
-			[]any{}, "\x00\u2028</script>", map[string]any{"__proto__": nil}).mutated("ok"))
+		cases = append(cases, askEach(m.name+": odd metadata that fits", w.ada, query, "v", nested(20), strings.Repeat("m", 4094), false, 0,
+			[]any{}, "\x00\u2028</script>", map[string]any{"__proto__": nil}).mutated("ok"),
+			askEach(m.name+": metadata nested too deeply", w.ada, query, "v", nested(21), nested(2000)).refused("LIMIT_EXCEEDED"))
 	}
 	create := func(name, input, field string) hostileCase {
 		return ask("createRoom: "+name, w.ada, parleytest.Operation{Query: `mutation { createRoom(input: {` + input + `}) { room { id } } }`}).

@@ -13,6 +13,9 @@ var ErrNoLog = errors.New("eventlog: no such log")
 // succeed later. Engines wrap it around their own error.
 var ErrUnavailable = errors.New("eventlog: store unavailable")
 
+// ErrReadOnly says that the store can be read, but takes no writes: they are answered ErrUnavailable.
+var ErrReadOnly = errors.New("eventlog: store takes no writes")
+
 // GapError says that a log can't be continued from the position asked for.
 type GapError struct {
 	Reason ResetReason

@@ -50,6 +50,7 @@ func everyVerb(t *testing.T, store *redis.Store) {
 		must(t, err)
 	}
 	readEverything(t, store, room.ID)
+	everyCredential(t, store)
 	lost := tailOf(t, store, room.ID)
 	lost.Offset++
 	must(t, store.Fence(t.Context(), room.ID, lost))
@@ -86,6 +87,23 @@ func everyVerb(t *testing.T, store *redis.Store) {
 		must(t, err)
 		return presences[0].Status == presence.Offline && presences[1].Status == presence.Offline && len(typing.Users) == 0
 	})
+}
+
+// everyCredential does everything with tickets, one more than may be kept, and revocations.
+func everyCredential(t *testing.T, store *redis.Store) {
+	t.Helper()
+	for _, id := range []string{"first", "second"} {
+		ticket := auth.Ticket{ID: id, User: ada.ID, Expires: time.Now().Add(time.Hour), Payload: []byte("{}")}
+		must(t, store.PutTicket(t.Context(), ticket, time.Minute, 1))
+	}
+	_, _, err := store.OpenTicket(t.Context(), "second")
+	must(t, err)
+	_, err = store.TicketOpenings(t.Context(), []string{"first", "second"})
+	must(t, err)
+	_, err = store.Revoke(t.Context(), auth.Revocation{User: bob.ID}, time.Hour, 10)
+	must(t, err)
+	_, err = store.Revocations(t.Context(), 0, 10)
+	must(t, err)
 }
 
 func readEverything(t *testing.T, store *redis.Store, room string) {

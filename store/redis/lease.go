@@ -39,7 +39,7 @@ func (l *leases) drop(instance string) {
 // Renew implements [presence.Store].
 func (s *Store) Renew(ctx context.Context, instance string, ttl time.Duration) (held bool, err error) {
 	known := strconv.FormatUint(s.leases.known(instance), 10)
-	got, err := s.run(ctx, renewScript, []string{leasesKey()}, instance, ttl.Milliseconds(), known)
+	got, err := s.run(vital(ctx), renewScript, []string{leasesKey()}, instance, ttl.Milliseconds(), known)
 	if err != nil {
 		return false, err
 	}

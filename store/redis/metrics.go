@@ -15,12 +15,14 @@ type metrics struct {
 	// unreplicated counts what too few replicas had in time.
 	unreplicated prometheus.Counter
 	pool         poolCollector
+	waiting      prometheus.Collector
+	shed         prometheus.Collector
 
 	registerer prometheus.Registerer
 	registered []prometheus.Collector
 }
 
-func newMetrics(client *servers) *metrics {
+func newMetrics(client *servers, l *limit) *metrics {
 	return &metrics{
 		scripts: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "parley_redis_script_seconds",
@@ -40,6 +42,14 @@ func newMetrics(client *servers) *metrics {
 			Help: "Writes answered UNAVAILABLE because too few replicas had them in time.",
 		}),
 		pool: poolCollector{client: client},
+		waiting: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "parley_store_waiting",
+			Help: "Calls that wait their turn at the store.",
+		}, func() float64 { return float64(l.waiting.Load()) }),
+		shed: prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "parley_store_shed_total",
+			Help: "Calls answered UNAVAILABLE at once, because too many waited for the store.",
+		}, func() float64 { return float64(l.shed.Load()) }),
 	}
 }
 
@@ -48,7 +58,9 @@ func (m *metrics) register(r prometheus.Registerer) error {
 		return nil
 	}
 	m.registerer = r
-	for _, c := range []prometheus.Collector{m.scripts, m.reconnects, m.looks, m.unreplicated, m.pool} {
+	for _, c := range []prometheus.Collector{
+		m.scripts, m.reconnects, m.looks, m.unreplicated, m.pool, m.waiting, m.shed,
+	} {
 		if err := r.Register(c); err != nil {
 			m.unregister()
 			return fmt.Errorf("redis: metrics: %w", err)

@@ -51,6 +51,14 @@ func newServers(a address) *servers {
 	return v
 }
 
+// poolSize is how many connections each server has at most.
+func (v *servers) poolSize() int {
+	if v.cluster != nil {
+		return v.cluster.Options().PoolSize
+	}
+	return v.UniversalClient.(*goredis.Client).Options().PoolSize
+}
+
 // reload has a cluster's map of slots read again, soon.
 func (v *servers) reload(ctx context.Context) {
 	if v.cluster != nil {

@@ -6,6 +6,7 @@ package redis
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -38,6 +39,9 @@ type Options struct {
 	Registerer prometheus.Registerer
 	// TailCheck is how often lost hints are looked for; 0 means each second.
 	TailCheck time.Duration
+	// Queue is how many calls may wait at a time for a slow server; more are answered Unavailable at
+	// once. 0 means 1024.
+	Queue int
 }
 
 // Store is all of Parley's storage on one Redis server, or a cluster of them. It implements chat.Store, eventlog.Log,
@@ -59,6 +63,9 @@ type Store struct {
 	looks   *pending[*topic]
 	stale   *pending[string]
 	leases  leases
+
+	limit   *limit
+	contact contact
 
 	// wrongLayout is set while the server has data of another storage format.
 	wrongLayout atomic.Pointer[layoutError]
@@ -97,7 +104,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.metrics = newMetrics(s.client)
+	s.limit = newLimit(client.poolSize(), o.Queue)
+	s.client.AddHook(s.limit)
+	s.metrics = newMetrics(s.client, s.limit)
 	if err := s.start(ctx); err != nil {
 		return nil, errors.Join(err, s.client.Close())
 	}
@@ -112,6 +121,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 func (s *Store) begin() {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
+	s.contact.checked.Store(new(time.Now()))
 	s.buses = newBuses(s.client, s.receive, s.resubscribed, s.metrics.reconnects)
 	for _, b := range s.buses {
 		s.running.Go(func() { b.run(ctx) })
@@ -131,15 +141,19 @@ func (s *Store) Close() error {
 	return s.client.Close()
 }
 
-// Ready returns nil if the server answers.
+// Ready returns nil if the server answers, and an error that wraps eventlog.ErrReadOnly if it refused the
+// last write.
 func (s *Store) Ready(ctx context.Context) error {
 	if layout := s.wrongLayout.Load(); layout != nil {
 		return fault(ctx, "ready", layout)
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	if err := s.client.Ping(ctx).Err(); err != nil {
+	if err := s.client.Ping(vital(ctx)).Err(); err != nil {
 		return fault(ctx, "ready", err)
+	}
+	if refusal := s.contact.refusal.Load(); refusal != nil {
+		return fmt.Errorf("%w: redis answers %s", eventlog.ErrReadOnly, *refusal)
 	}
 	return nil
 }

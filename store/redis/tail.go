@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
+
+	"parley/eventlog"
 )
 
 const (
@@ -56,6 +59,10 @@ type watchedBucket struct {
 	// not above the last is of another life of the bucket: rewound.
 	heard   uint64
 	rewound bool
+	// confirmed: whatever was stored in the bucket by then, watchers have been told of, or to look for.
+	// checked is when the last check began, owed how many of its topics have still to be told to look.
+	confirmed, checked time.Time
+	owed               int
 }
 
 func (b *watchedBucket) hear(n uint64) {
@@ -146,10 +153,19 @@ func (ts *topics) marks() map[*bucket]bucketMark {
 func (ts *topics) compare(b *bucket, began bucketMark, tail bucketTail, unheard bool) missing {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	if watched := ts.buckets[b]; watched != nil {
-		return watched.compare(began, tail, unheard)
+	watched := ts.buckets[b]
+	if watched == nil {
+		return missing{}
 	}
-	return missing{}
+	m := watched.compare(began, tail, unheard)
+	for _, t := range m.topics {
+		if t.owed == 0 {
+			watched.owed++
+		}
+		ts.found++
+		t.owed = ts.found
+	}
+	return m
 }
 
 // heal checks the tails at each tick, those of buckets whose hints may have been lost at once, and reads
@@ -162,14 +178,23 @@ func (s *Store) heal(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			s.checkTails(ctx, false)
-			s.guardRecord(ctx)
+			s.check(vital(ctx))
 		case <-s.unheard.wake:
-			s.checkTails(ctx, true)
+			_ = s.checkTails(vital(ctx), true) // the next tick's will say
 		case <-s.stale.wake:
 		}
 		s.rereadStates(ctx)
 	}
+}
+
+// check looks at everything that is watched, and says whether Redis is in sight.
+func (s *Store) check(ctx context.Context) {
+	began := time.Now()
+	err := s.checkTails(ctx, false)
+	if err == nil {
+		err = s.guardRecord(ctx)
+	}
+	s.reportCheck(ctx, began, err)
 }
 
 // resubscribed notes that hints may have been lost of a bucket, nil for all; the buses call it.
@@ -182,14 +207,14 @@ func (s *Store) resubscribed(b *bucket) {
 }
 
 // checkTails finds the topics whose hints were lost, in all buckets or only in those that were unheard.
-// Of a server that can't be reached it finds nothing; the next check that reaches it finds everything
-// since.
-func (s *Store) checkTails(ctx context.Context, onlyUnheard bool) {
+// Of a server that can't be reached it finds nothing, and returns an error; the next check that reaches it
+// finds everything since.
+func (s *Store) checkTails(ctx context.Context, onlyUnheard bool) error {
 	unheard := map[*bucket]bool{}
 	for _, b := range s.unheard.takeAll() {
 		unheard[b] = true
 	}
-	began := s.topics.marks()
+	now, began := time.Now(), s.topics.marks()
 	if onlyUnheard {
 		maps.DeleteFunc(began, func(b *bucket, _ bucketMark) bool { return !unheard[b] })
 	}
@@ -205,10 +230,15 @@ func (s *Store) checkTails(ctx context.Context, onlyUnheard bool) {
 		m := s.topics.compare(b, began[b], tail, unheard[b])
 		s.metrics.looks.Add(float64(len(m.topics)))
 		s.looks.add(m.topics...)
+		s.topics.confirm(b, now)
 		if m.deaf {
 			s.busOf(b).reopen()
 		}
 	}
+	if out := len(began) - len(tails); out > 0 {
+		return fmt.Errorf("%w: redis: the tails of %d buckets can't be read", eventlog.ErrUnavailable, out)
+	}
+	return nil
 }
 
 // readTails reads the tails of buckets, each from where it was at the last check, in one round trip to
@@ -283,7 +313,9 @@ func (s *Store) handOutLooks(ctx context.Context) {
 		}
 		for batch := s.looks.take(lookBatch); len(batch) > 0; batch = s.looks.take(lookBatch) {
 			for _, t := range batch {
+				owed := s.topics.owed(t)
 				s.look(t)
+				s.topics.looked(t, owed)
 			}
 			if len(batch) < lookBatch {
 				break
@@ -310,7 +342,7 @@ func (s *Store) look(t *topic) {
 
 // guardRecord writes the record of the storage format again where the server was emptied, and stops
 // being ready where it was replaced by one of another format.
-func (s *Store) guardRecord(ctx context.Context) {
+func (s *Store) guardRecord(ctx context.Context) error {
 	written, err := s.checkRecord(ctx)
 	if written {
 		s.log.Warn("the Redis server was emptied; beginning anew")
@@ -318,7 +350,10 @@ func (s *Store) guardRecord(ctx context.Context) {
 	var layout *layoutError
 	if errors.As(err, &layout) {
 		s.wrongLayout.Store(layout)
-	} else if err == nil {
+		return nil // Redis answers
+	}
+	if err == nil {
 		s.wrongLayout.Store(nil)
 	}
+	return err
 }

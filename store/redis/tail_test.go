@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -90,5 +91,47 @@ func TestCompare(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestConfirm: what may have been missed isn't confirmed before its watchers have been told to look.
+func TestConfirm(t *testing.T) {
+	ts, b := newTopics(), allBuckets()[0]
+	ts.add(topic{name: "one", bucket: b}, &watch{}, bucketState{n: 10, mark: "life"})
+	begun, _ := ts.confirmed(b)
+	check := func(n uint64, recent map[string]uint64) (missed int, began time.Time) {
+		began = time.Now()
+		m := ts.compare(b, ts.marks()[b], bucketTail{bucketState: bucketState{n: n, mark: "life"}, recent: recent}, false)
+		ts.confirm(b, began)
+		return len(m.topics), began
+	}
+	confirmed := func(want time.Time) {
+		t.Helper()
+		if at, watched := ts.confirmed(b); !watched || !at.Equal(want) {
+			t.Errorf("confirmed is %v, %v, want %v", at, watched, want)
+		}
+	}
+	confirmed(begun)
+	_, first := check(10, nil)
+	confirmed(first)
+	check(11, map[string]uint64{"one": 11})
+	confirmed(first)
+	one := ts.named("one")
+	if missed, _ := check(11, nil); missed != 1 {
+		t.Errorf("%d are to be looked at", missed)
+	}
+	confirmed(first) // until they are
+	early := ts.owed(one)
+	if missed, _ := check(5, nil); missed != 1 { // lost, and so to be looked at anew
+		t.Errorf("%d are to be looked at", missed)
+	}
+	ts.looked(one, early)
+	check(5, nil)
+	confirmed(first)
+	ts.looked(one, ts.owed(one))
+	_, last := check(5, nil)
+	confirmed(last)
+	if _, watched := ts.confirmed(allBuckets()[1]); watched {
+		t.Error("a bucket that nobody watches is watched")
 	}
 }

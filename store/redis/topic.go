@@ -25,6 +25,8 @@ type topic struct {
 	// store's own count for it; lost says that the store has lost data since. See settle.
 	version, shift uint64
 	lost           bool
+	// owed is the number of the last finding that the topic is to be looked at, until that is done.
+	owed uint64
 	// watches is replaced as a whole, so that it may be gone through without the lock.
 	watches []*watch
 }
@@ -58,6 +60,7 @@ type topics struct {
 	mu      sync.Mutex
 	byName  map[string]*topic
 	buckets map[*bucket]*watchedBucket
+	found   uint64 // counts what tail checks find
 }
 
 func newTopics() *topics {
@@ -84,7 +87,10 @@ func (ts *topics) insert(t *topic, known bucketState) {
 	ts.byName[t.name] = t
 	b := ts.buckets[t.bucket]
 	if b == nil {
-		b = &watchedBucket{bucketState: known, topics: map[string]*topic{}, suspects: map[string]uint64{}}
+		now := time.Now()
+		b = &watchedBucket{
+			bucketState: known, topics: map[string]*topic{}, suspects: map[string]uint64{}, confirmed: now, checked: now,
+		}
 		ts.buckets[t.bucket] = b
 	}
 	b.topics[t.name] = t
@@ -102,6 +108,7 @@ func (ts *topics) remove(t *topic, w *watch) {
 	if t.watches = left; len(left) > 0 {
 		return
 	}
+	ts.settleOwed(t, t.owed)
 	delete(ts.byName, t.name)
 	b := ts.buckets[t.bucket]
 	delete(b.topics, t.name)

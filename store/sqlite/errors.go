@@ -8,7 +8,11 @@ import (
 	"parley/eventlog"
 )
 
-var errClosed = fmt.Errorf("%w: the store is closed", eventlog.ErrUnavailable)
+var (
+	errClosed = fmt.Errorf("%w: the store is closed", eventlog.ErrUnavailable)
+	// errBusy answers a call that found too many others waiting.
+	errBusy = fmt.Errorf("%w: too many calls wait for the store", eventlog.ErrUnavailable)
+)
 
 // unavailable says of an error of the database or of a context that the store couldn't answer.
 func unavailable(err error) error {

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 )
 
@@ -10,17 +11,20 @@ const (
 	// maxReaders is the number of connections that read.
 	maxReaders = 4
 	// callTimeout bounds every call, waiting included.
-	callTimeout = 10 * time.Second
+	callTimeout = 5 * time.Second
 )
 
 // readers is the pool of connections that read.
 type readers struct {
 	free   chan *conn
 	closed chan struct{}
+	// queue bounds the calls that wait for a connection; waiting counts them, shed those refused.
+	queue         int64
+	waiting, shed atomic.Int64
 }
 
-func openReaders(ctx context.Context, path string) (*readers, error) {
-	p := &readers{free: make(chan *conn, maxReaders), closed: make(chan struct{})}
+func openReaders(ctx context.Context, path string, queue int) (*readers, error) {
+	p := &readers{free: make(chan *conn, maxReaders), closed: make(chan struct{}), queue: int64(queue)}
 	for range maxReaders {
 		c, err := openReader(ctx, path)
 		if err != nil {
@@ -35,7 +39,14 @@ func (p *readers) take(ctx context.Context) (*conn, error) {
 	select {
 	case <-p.closed:
 		return nil, errClosed
+	case c := <-p.free:
+		return c, nil
 	default:
+	}
+	defer p.waiting.Add(-1)
+	if p.waiting.Add(1) > p.queue {
+		p.shed.Add(1)
+		return nil, errBusy
 	}
 	select {
 	case c := <-p.free:

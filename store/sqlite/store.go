@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"parley/chat"
 	"parley/eventlog"
 	"parley/presence"
@@ -35,6 +37,11 @@ type Options struct {
 	Retention eventlog.Retention
 	// Log is told what nobody else hears of; nil means slog.Default().
 	Log *slog.Logger
+	// Queue is how many calls may wait at a time for the writer, and as many for a reader; more are
+	// answered Unavailable at once. 0 means 1024.
+	Queue int
+	// Registerer takes the store's metrics; nil means none.
+	Registerer prometheus.Registerer
 	// Now is the store's clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -45,6 +52,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Synchronous != "NORMAL" && o.Synchronous != "FULL" {
 		return o, fmt.Errorf("sqlite: synchronous is NORMAL or FULL, not %q", o.Synchronous)
+	}
+	if o.Queue == 0 {
+		o.Queue = 1024
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -111,11 +121,16 @@ func (s *Store) open(ctx context.Context, o Options) error {
 	if err := prepareFile(ctx, s.db, s.now()); err != nil {
 		return errors.Join(err, s.db.close())
 	}
-	if s.readers, err = openReaders(ctx, path); err != nil {
+	if s.readers, err = openReaders(ctx, path, o.Queue); err != nil {
 		return errors.Join(err, s.db.close())
 	}
+	files, err := filesOf(path, s.lock)
+	if err != nil {
+		return errors.Join(err, s.readers.close(), s.db.close())
+	}
 	s.bus = startBus()
-	s.writer = startWriter(s.db, s.bus, path, o.Retention, s.now, o.Log)
+	s.writer = startWriter(s.db, s.bus, files, o.Queue, o.Retention, s.now, o.Log)
+	registerMetrics(o.Registerer, s)
 	return nil
 }
 
@@ -151,15 +166,28 @@ func (s *Store) Close() error {
 	return s.closeErr
 }
 
-// Ready reports whether the store can answer: nil when a read and a step of the writer work now,
-// and otherwise an error that wraps eventlog.ErrUnavailable.
+// Confirmed returns a moment up to which watchers have been told of everything: now, for nobody else
+// writes.
+func (s *Store) Confirmed(string) time.Time { return time.Now() }
+
+// Ready reports whether the store can answer: nil when a read and a step of the writer work now, an
+// error that wraps eventlog.ErrReadOnly when only reading does, and otherwise one that wraps
+// eventlog.ErrUnavailable.
 func (s *Store) Ready(ctx context.Context) error {
+	if err := s.writer.files.owned(); err != nil {
+		return unavailable(err)
+	}
 	_, err := read(ctx, s, func(ctx context.Context, c *conn) (int, error) { return userVersion(ctx, c) })
 	if err != nil {
 		return err
 	}
-	_, err = write(ctx, s, func(context.Context, *tx) (struct{}, error) { return struct{}{}, nil })
-	return err
+	if s.writer.failing.Load() {
+		return fmt.Errorf("%w: sqlite: the last commit failed", eventlog.ErrReadOnly)
+	}
+	if _, err = write(ctx, s, func(context.Context, *tx) (struct{}, error) { return struct{}{}, nil }); err != nil {
+		return fmt.Errorf("%w: %w", eventlog.ErrReadOnly, err)
+	}
+	return nil
 }
 
 // clock returns now in UTC and whole milliseconds, which is what the store keeps.

@@ -1,10 +1,14 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"parley/eventlog"
@@ -12,13 +16,14 @@ import (
 )
 
 const (
-	// maxWaiting bounds the steps that wait for the writer, maxGroup those that share a commit.
-	maxWaiting = 1024
-	maxGroup   = 256
+	// maxGroup bounds the steps that share a commit.
+	maxGroup = 256
 	// idleAfter is how long the writer must have had nothing to do before it tidies up.
 	idleAfter = time.Second
 	// choresEvery is how often there are chores.
 	choresEvery = time.Minute
+	// probeEvery is how often it is tried, while commits fail and nobody has any, whether they still do.
+	probeEvery = 5 * time.Second
 )
 
 // step is one atomic change waiting for the writer, and the caller who waits for its answer.
@@ -31,7 +36,7 @@ type step struct {
 type writer struct {
 	db        *conn
 	bus       *bus
-	path      string
+	files     *files
 	retention eventlog.Retention
 	now       func() time.Time
 	log       *slog.Logger
@@ -45,14 +50,17 @@ type writer struct {
 	rates    *ratelimit.Table
 	overfull *overfull
 	chores   []chore
-	unsaved  bool // the write-ahead log holds something that a checkpoint would move
-	failing  bool // the last commit failed
+	unsaved  bool      // the write-ahead log holds something that a checkpoint would move
+	ownedAt  time.Time // when the files were last seen to be ours
+
+	failing atomic.Bool  // the last commit failed
+	shed    atomic.Int64 // steps refused because too many waited
 }
 
-func startWriter(db *conn, b *bus, path string, r eventlog.Retention, now func() time.Time, log *slog.Logger) *writer {
+func startWriter(db *conn, b *bus, files *files, queue int, r eventlog.Retention, now func() time.Time, log *slog.Logger) *writer {
 	w := &writer{
-		db: db, bus: b, path: path, retention: r, now: now, log: log,
-		queue:    make(chan *step, maxWaiting),
+		db: db, bus: b, files: files, retention: r, now: now, log: log,
+		queue:    make(chan *step, queue),
 		quit:     make(chan struct{}),
 		done:     make(chan struct{}),
 		cache:    newCache(),
@@ -96,8 +104,9 @@ func (w *writer) do(ctx context.Context, run func(*tx) error) error {
 	case w.queue <- s:
 	case <-w.quit:
 		return errClosed
-	case <-ctx.Done():
-		return unavailable(ctx.Err())
+	default:
+		w.shed.Add(1)
+		return errBusy
 	}
 	select {
 	case err := <-s.answer:
@@ -141,8 +150,12 @@ func (w *writer) run() {
 		case <-idle.C:
 			if w.tidyUp() {
 				idle.Reset(0)
-			} else {
-				w.checkpoint()
+				continue
+			}
+			w.checkpoint()
+			if w.failing.Load() {
+				w.probe()
+				idle.Reset(probeEvery)
 			}
 		}
 	}
@@ -176,7 +189,7 @@ func (w *writer) group(first *step) []*step {
 func (w *writer) commit(steps []*step) {
 	t := w.newTx()
 	results := make([]error, len(steps))
-	err := t.transact(func() error {
+	err := w.transact(t, func() error {
 		for i, s := range steps {
 			var fatal error
 			if results[i], fatal = t.attempt(s.run); fatal != nil {
@@ -185,7 +198,9 @@ func (w *writer) commit(steps []*step) {
 		}
 		return nil
 	})
-	w.report(err)
+	if fault := cmp.Or(err, faultIn(results)); fault != nil || t.changed {
+		w.report(fault)
+	}
 	if err != nil {
 		for i := range results {
 			results[i] = unavailable(err)
@@ -198,15 +213,45 @@ func (w *writer) commit(steps []*step) {
 	}
 }
 
+// faultIn returns the first error of the database's own, nil for none.
+func faultIn(results []error) error {
+	for _, err := range results {
+		if errors.Is(err, eventlog.ErrUnavailable) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+	}
+	return nil
+}
+
+// transact runs body in a transaction, unless the files are somebody else's by now.
+func (w *writer) transact(t *tx, body func() error) error {
+	if now := time.Now(); now.Sub(w.ownedAt) >= ownedFor {
+		if err := w.files.owned(); err != nil {
+			return err
+		}
+		w.ownedAt = now
+	}
+	return t.transact(body)
+}
+
 // report tells the log when commits begin to fail, and when they work again.
 func (w *writer) report(err error) {
 	switch {
-	case err != nil && !w.failing:
+	case err != nil && !w.failing.Load():
 		w.log.Error("sqlite: commits fail", "error", err)
-	case err == nil && w.failing:
+	case err == nil && w.failing.Load():
 		w.log.Info("sqlite: commits work again")
 	}
-	w.failing = err != nil
+	w.failing.Store(err != nil)
+}
+
+// probe writes a page, to see whether commits work again. There may be room for one and no more: then
+// the next step says so.
+func (w *writer) probe() {
+	t := w.newTx()
+	w.report(w.transact(t, func() error {
+		return t.script(context.Background(), fmt.Sprint("PRAGMA user_version = ", len(migrations)))
+	}))
 }
 
 // committed hands on what a committed transaction leaves to do.
@@ -221,7 +266,7 @@ func (w *writer) committed(t *tx) {
 // alone runs a change of the writer's own in a transaction.
 func (w *writer) alone(change func(context.Context, *tx) error) error {
 	t := w.newTx()
-	err := t.transact(func() error { return change(context.Background(), t) })
+	err := w.transact(t, func() error { return change(context.Background(), t) })
 	if err != nil {
 		return err
 	}
@@ -235,7 +280,7 @@ const maxLog = 64 << 20
 // curb truncates a write-ahead log that readers, one always following the other, have kept from
 // starting over.
 func (w *writer) curb() {
-	if info, err := os.Stat(w.path + "-wal"); err == nil && info.Size() > maxLog {
+	if info, err := os.Stat(w.files.database + "-wal"); err == nil && info.Size() > maxLog {
 		w.checkpoint()
 	}
 }
@@ -255,6 +300,7 @@ func (w *writer) checkpoint() {
 	_, err := w.db.get(ctx, into(&busy, &frames, &moved), `PRAGMA wal_checkpoint(TRUNCATE)`)
 	switch {
 	case ctx.Err() != nil:
+	case err != nil && w.failing.Load(): // as was told
 	case err != nil:
 		w.log.Error("sqlite: checkpoint failed", "error", err)
 	default:

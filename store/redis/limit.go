@@ -1,0 +1,100 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync/atomic"
+
+	goredis "github.com/redis/go-redis/v9"
+)
+
+// defaultQueue is how many calls may wait at a time.
+const defaultQueue = 1024
+
+// errBusy answers a call that found too many others waiting.
+var errBusy = errors.New("too many calls wait for Redis")
+
+// limit bounds the calls to Redis at a time, and those that wait their turn: beyond that they fail at
+// once, so that a slow server costs no more than a fixed number of goroutines. It is a hook of the
+// client, and leaves the pool a few connections for calls that are vital.
+type limit struct {
+	turns   chan struct{}
+	queue   int64
+	waiting atomic.Int64
+	shed    atomic.Int64
+}
+
+// reserved are the connections left for vital calls: the tail check, a lease, a look at the server.
+const reserved = 3
+
+// newLimit is for a pool of so many connections.
+func newLimit(pool, queue int) *limit {
+	if queue == 0 {
+		queue = defaultQueue
+	}
+	return &limit{turns: make(chan struct{}, max(1, pool-reserved)), queue: int64(queue)}
+}
+
+type vitalKey struct{}
+
+// vital marks calls by which the node knows whether it is in contact: they don't wait behind others.
+func vital(ctx context.Context) context.Context { return context.WithValue(ctx, vitalKey{}, true) }
+
+// take waits for a turn, which end gives back.
+func (l *limit) take(ctx context.Context) (end func(), err error) {
+	if ctx.Value(vitalKey{}) != nil {
+		return func() {}, nil
+	}
+	select {
+	case l.turns <- struct{}{}:
+		return l.end, nil
+	default:
+	}
+	defer l.waiting.Add(-1)
+	if l.waiting.Add(1) > l.queue {
+		l.shed.Add(1)
+		return nil, errBusy
+	}
+	select {
+	case l.turns <- struct{}{}:
+		return l.end, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (l *limit) end() { <-l.turns }
+
+// DialHook implements [goredis.Hook].
+func (l *limit) DialHook(next goredis.DialHook) goredis.DialHook {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
+}
+
+// ProcessHook implements [goredis.Hook].
+func (l *limit) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
+	return func(ctx context.Context, cmd goredis.Cmder) error {
+		end, err := l.take(ctx)
+		if err != nil {
+			cmd.SetErr(err)
+			return err
+		}
+		defer end()
+		return next(ctx, cmd)
+	}
+}
+
+// ProcessPipelineHook implements [goredis.Hook].
+func (l *limit) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []goredis.Cmder) error {
+		end, err := l.take(ctx)
+		if err != nil {
+			for _, cmd := range cmds {
+				cmd.SetErr(err)
+			}
+			return err
+		}
+		defer end()
+		return next(ctx, cmds)
+	}
+}
