@@ -77,6 +77,16 @@ func TestOpenRefuses(t *testing.T) {
 		defer server.Do("CONFIG", "SET", "maxmemory-policy", "noeviction")
 		refused(t, server.URL, "allkeys-lru", "CONFIG SET maxmemory-policy noeviction")
 	})
+	t.Run("a URL of the wrong kind", func(t *testing.T) {
+		host := strings.TrimSuffix(strings.TrimPrefix(server.URL, "redis://"), "/0")
+		refused(t, "redis+cluster://:"+secret+"@"+host, "can't reach")
+		refused(t, "redis+cluster://"+host, "isn't in cluster mode", "redis://")
+		refused(t, "redis+sentinel://"+host+"/parley", "is no Sentinel")
+		watched := redistest.StartSentinels(t, 1)
+		refused(t, strings.TrimSuffix(watched.URL, "parley")+"other", "knows no master", `"other"`)
+		refused(t, watched.Servers[1].URL, "is a replica of 127.0.0.1", "name the master")
+		refused(t, redistest.StartCluster(t, 1, 0).Servers[0].URL, "redis+cluster://")
+	})
 	record := redis.Prefixes()[0] + "record"
 	for name, fields := range map[string][]any{
 		"a later format":       {"version", "2", "buckets", "64"},
