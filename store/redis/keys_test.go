@@ -55,21 +55,6 @@ func everyVerb(t *testing.T, store *redis.Store) {
 	lost.Offset++
 	must(t, store.Fence(t.Context(), room.ID, lost))
 
-	ticket := auth.Ticket{ID: "ticket", User: ada.ID, Expires: time.Now().Add(time.Hour), Payload: []byte("{}")}
-	must(t, store.PutTicket(t.Context(), ticket, time.Minute, 1))
-	for range 2 {
-		_, _, err := store.OpenTicket(t.Context(), ticket.ID)
-		must(t, err)
-	}
-	_, err = store.TicketOpenings(t.Context(), []string{ticket.ID})
-	must(t, err)
-	ticket.ID = "one too many"
-	must(t, store.PutTicket(t.Context(), ticket, time.Minute, 1))
-	_, err = store.Revoke(t.Context(), auth.Revocation{User: bob.ID}, time.Hour, 10)
-	must(t, err)
-	_, err = store.Revocations(t.Context(), 0, 10)
-	must(t, err)
-
 	user := visitor(ada)
 	renew(t, store, "node")
 	must(t, store.Connect(t.Context(), "node", "first", user), store.Connect(t.Context(), "node", "second", user),
