@@ -21,8 +21,10 @@ type stateTopic struct {
 	cancel context.CancelFunc
 	mail   mailbox[stateLetter]
 
-	// What the source has told and the mailbox hasn't taken yet: the latest of each key.
+	// What the source has told and the mailbox hasn't taken yet: the keys that are gone, or have been in
+	// between, and the latest of each other one.
 	mu   sync.Mutex
+	gone map[string]struct{}
 	told latest
 
 	// The mailbox's own.
@@ -58,11 +60,10 @@ type latest struct {
 	order []string // keys, as they came first
 }
 
-// take keeps a value that is newer than the one known, and reports whether it did. That a key is gone
-// is kept like a value: older than whatever comes after it.
+// take keeps a value that is newer than the one known, and reports whether it did.
 func (l *latest) take(v eventlog.Value) bool {
 	known, ok := l.byKey[v.Key]
-	if ok && !known.Gone() && !v.Gone() && v.Version <= known.Version {
+	if ok && v.Version <= known.Version {
 		return false
 	}
 	if !ok {
@@ -126,9 +127,17 @@ func (t *stateTopic) tell(values []eventlog.Value) {
 		return
 	}
 	t.mu.Lock()
-	first := len(t.told.order) == 0
+	first := len(t.told.order)+len(t.gone) == 0
 	for _, v := range values {
-		t.told.take(v)
+		if !v.Gone() {
+			t.told.take(v)
+			continue
+		}
+		t.told.forget(v.Key)
+		if t.gone == nil {
+			t.gone = map[string]struct{}{}
+		}
+		t.gone[v.Key] = struct{}{}
 	}
 	t.mu.Unlock()
 	if first {
@@ -207,15 +216,15 @@ func (t *stateTopic) shown() iter.Seq[*Subscriber] {
 // take takes what the source has told, and keeps as news what wasn't known.
 func (t *stateTopic) take() {
 	t.mu.Lock()
-	told := t.told.values()
-	t.told = latest{}
+	told, gone := t.told.values(), t.gone
+	t.told, t.gone = latest{}, nil
 	t.mu.Unlock()
+	for key := range gone {
+		t.values.forget(key)
+		t.news.forget(key)
+	}
 	for _, v := range told {
-		switch {
-		case v.Gone():
-			t.values.forget(v.Key)
-			t.news.forget(v.Key)
-		case t.values.take(v):
+		if t.values.take(v) {
 			t.news.take(v)
 		}
 	}
