@@ -90,7 +90,9 @@ func (i *identity) parts() map[string]func(context.Context) error {
 }
 
 // ready reports whether tokens can be verified at all.
-func (i *identity) ready() bool { return i.keys == nil || i.keys.Ready() }
+func (i *identity) ready() bool {
+	return (i.keys == nil || i.keys.Ready()) && i.revocations.Current()
+}
 
 // keep returns a context that holds, of a request, only what its connection needs to live on.
 func (i *identity) keep(r *http.Request) context.Context {
