@@ -5,6 +5,7 @@ import (
 	"iter"
 	"slices"
 	"sync"
+	"time"
 
 	"parley/eventlog"
 )
@@ -295,10 +296,15 @@ func (t *stateTopic) groupOf(s *Subscriber) *stateGroup {
 	return g
 }
 
+// longRendering may have waited for a store that was out of reach, and so have outlived what was known of
+// access when it began.
+const longRendering = time.Second
+
 func (t *stateTopic) give(g *stateGroup, to []*Subscriber, values []eventlog.Value) {
 	if len(values) == 0 {
 		return
 	}
+	began := time.Now()
 	// An error says that nobody wants the values any more.
 	n, _ := g.members.deliver(to, g.Renderer, func(r Renderer, shared bool) ([]*Event, error) {
 		events := make([]*Event, len(values))
@@ -309,9 +315,24 @@ func (t *stateTopic) give(g *stateGroup, to []*Subscriber, values []eventlog.Val
 			}
 			events[i] = e
 		}
+		if time.Since(began) > longRendering {
+			readGuards(to)
+		}
 		return events, nil
 	})
 	t.hub.metrics.delivered.Add(float64(n))
+}
+
+// readGuards returns when the logs that guard subscribers have been read: whose access has ended by then
+// gets nothing more.
+func readGuards(of []*Subscriber) {
+	read := map[*topic]bool{} // one, as a rule
+	for _, s := range of {
+		if s.guard != nil && !read[s.guard.topic] {
+			read[s.guard.topic] = true
+			s.guard.topic.readAgain()
+		}
+	}
 }
 
 // fail ends everybody, and whoever still comes: the topic's successor serves the next ones.
