@@ -171,7 +171,7 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 	s.connections = transport.NewService(transport.Options{
 		Hub: s.hub, Open: opener.Open,
 		Heartbeat: c.Heartbeat, InitTimeout: c.InitTimeout,
-		HighWater: c.MaxOutbox, MaxFrame: c.MaxFrame, MaxBody: c.MaxBody, MaxOperations: c.MaxOperations,
+		HighWater: c.MaxOutbox, MaxAnswers: c.MaxAnswers, MaxFrame: c.MaxFrame, MaxBody: c.MaxBody, MaxOperations: c.MaxOperations,
 		Operations: limits.RateOperationsConnection, Frames: limits.RateFramesConnection,
 		Charge: limits.charge, Counts: limits.connections, Refusals: limits.refusals,
 		Draft2026:   c.Draft2026,
