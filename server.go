@@ -175,7 +175,7 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 		Operations: limits.RateOperationsConnection, Frames: limits.RateFramesConnection,
 		Charge: limits.charge, Counts: limits.connections, Refusals: limits.refusals,
 		Draft2026:   c.Draft2026,
-		BaseContext: s.identity.keep, Authenticate: s.identity.fromPayload, Refresh: s.identity.refreshFromPayload, Redeem: s.identity.redeem,
+		BaseContext: s.identity.keep, Authenticate: s.identity.fromPayload, Refresh: s.identity.refreshFromPayload, Redeem: limits.redeem(s.identity.redeem),
 		Expires:   s.identity.expires,
 		Connected: s.connected, OriginAllowed: s.identity.origins.Allowed,
 		Log: log, Registerer: s.metrics,
