@@ -56,10 +56,9 @@ func (r Revocation) check() error {
 type RevocationPage struct {
 	// Revocations in the order in which they were recorded.
 	Revocations []Revocation
-	// Next is the mark to read on from: that of the last one here, or the one asked for.
-	Next uint64
-	// Count is how many the store keeps altogether.
-	Count int
+	// First is the mark of the first one here, Next that of the last, from which to read on; both are
+	// the mark asked for where there are none.
+	First, Next uint64
 }
 
 // RevocationStore keeps revocations for all nodes. An error that isn't named here means that the
@@ -68,10 +67,11 @@ type RevocationStore interface {
 	// Revoke records a revocation, now if At is zero, for as long as keep says from then on (0: for
 	// ever), and tells the watchers of all nodes. One that is recorded for the same tokens already,
 	// not before that time, is returned instead and told nobody. [ErrRevocationsFull] if most are
-	// kept.
+	// kept that aren't over.
 	Revoke(ctx context.Context, r Revocation, keep time.Duration, most int) (Revocation, error)
-	// Revocations returns up to limit revocations recorded after a mark, 0 for all. Marks grow with
-	// each recording, even where a store has lost some.
+	// Revocations returns up to limit revocations recorded after a mark, 0 for all, some perhaps that
+	// are over. A mark is 1 at least, and higher than those of all that are kept. What a store loses
+	// in a disaster is the end of its list, whose marks it may then give to others.
 	Revocations(ctx context.Context, after uint64, limit int) (RevocationPage, error)
 	// WatchRevocations calls look, which must return at once, when there may be new ones. Calls may
 	// be lost.

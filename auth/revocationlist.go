@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"maps"
+	"slices"
 	"time"
 )
 
@@ -50,32 +51,66 @@ func (r *Revocations) Run(ctx context.Context) error {
 	}
 }
 
-// Load reads what was recorded since it last did.
+// tip is the end of the store's list as this node last read it; zero while nothing is there.
+type tip struct {
+	mark uint64
+	last Revocation
+}
+
+// Load reads what was recorded since it last did, and the last one it knows once more. Where that
+// isn't in its place any more, the store may have lost the end of its list: then all is read, and
+// what is missing is recorded again.
 func (r *Revocations) Load(ctx context.Context) error {
+	begin := time.Now()
+	r.mu.RLock()
+	known := r.tip
+	r.mu.RUnlock()
+	if known.mark == 0 {
+		return r.reload(ctx, begin)
+	}
+	page, err := r.store.Revocations(ctx, known.mark-1, revocationPage)
+	if err != nil {
+		return err
+	}
+	if !page.beginsWith(known) {
+		return r.reload(ctx, begin)
+	}
+	end, err := r.follow(ctx, page, begin, func(Revocation) {})
+	if err == nil {
+		r.reach(end)
+	}
+	return err
+}
+
+func (p RevocationPage) beginsWith(t tip) bool {
+	return len(p.Revocations) > 0 && p.First == t.mark && p.Revocations[0] == t.last
+}
+
+func (r *Revocations) reach(end tip) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tip = end
+}
+
+// follow takes a page of the store's list, and those after it, into this node's, which then is
+// complete as of begin.
+func (r *Revocations) follow(ctx context.Context, page RevocationPage, begin time.Time, see func(Revocation)) (end tip, err error) {
 	for {
-		r.mu.RLock()
-		after := r.next
-		r.mu.RUnlock()
-		begin := time.Now()
-		page, err := r.store.Revocations(ctx, after, revocationPage)
-		if err != nil {
-			return err
-		}
 		r.apply(page.Revocations)
-		r.mu.Lock()
-		r.next = page.Next
-		complete := len(page.Revocations) < revocationPage
-		if complete {
+		for _, one := range page.Revocations {
+			see(one)
+			end.last = one
+		}
+		end.mark = page.Next
+		if len(page.Revocations) < revocationPage {
+			r.mu.Lock()
+			defer r.mu.Unlock()
 			r.read = begin
 			r.forgetOver(begin)
+			return end, nil
 		}
-		lost := complete && page.Count < len(r.users)+len(r.tokens)
-		r.mu.Unlock()
-		if complete && lost {
-			return r.restore(ctx)
-		}
-		if complete {
-			return nil
+		if page, err = r.store.Revocations(ctx, page.Next, revocationPage); err != nil {
+			return tip{}, err
 		}
 	}
 }
@@ -86,33 +121,45 @@ func (r *Revocations) forgetOver(now time.Time) {
 	maps.DeleteFunc(r.tokens, over)
 }
 
-// restore records again what a store has lost: what was revoked stays so.
-func (r *Revocations) restore(ctx context.Context) error {
+// reload reads the whole list, and records again what the store has lost: what was revoked stays so.
+func (r *Revocations) reload(ctx context.Context, begin time.Time) error {
+	page, err := r.store.Revocations(ctx, 0, revocationPage)
+	if err != nil {
+		return err
+	}
+	kept := map[Revocation]bool{}
+	end, err := r.follow(ctx, page, begin, func(one Revocation) { kept[one] = true })
+	if err != nil {
+		return err
+	}
+	if err := r.restore(ctx, r.without(kept)); err != nil {
+		return err // and the tip stays, so that this is done again
+	}
+	r.reach(end)
+	return nil
+}
+
+// without returns what this node knows that isn't kept, oldest first.
+func (r *Revocations) without(kept map[Revocation]bool) (missing []Revocation) {
 	r.mu.RLock()
-	missing := map[Revocation]bool{}
+	defer r.mu.RUnlock()
 	for _, list := range []map[string]Revocation{r.users, r.tokens} {
 		for _, one := range list {
-			missing[one] = true
+			if !kept[one] {
+				missing = append(missing, one)
+			}
 		}
 	}
-	r.mu.RUnlock()
-	for after := uint64(0); ; {
-		page, err := r.store.Revocations(ctx, after, revocationPage)
-		if err != nil {
-			return err
-		}
-		for _, one := range page.Revocations {
-			delete(missing, one)
-		}
-		if after = page.Next; len(page.Revocations) < revocationPage {
-			break
-		}
-	}
+	slices.SortFunc(missing, func(a, b Revocation) int { return a.At.Compare(b.At) })
+	return missing
+}
+
+func (r *Revocations) restore(ctx context.Context, missing []Revocation) error {
 	if len(missing) > 0 {
 		r.options.Log.WarnContext(ctx, "the store has lost revocations; they are recorded again", "count", len(missing))
 	}
-	for one := range missing {
-		keep := r.options.Keep
+	for _, one := range missing {
+		keep := time.Duration(0)
 		if !one.Until.IsZero() {
 			keep = one.Until.Sub(one.At)
 		}

@@ -53,8 +53,8 @@ type Revocations struct {
 	mu sync.RWMutex
 	// users and tokens are the list, by what is revoked.
 	users, tokens map[string]Revocation
-	// next is the mark up to which the list was read, read when that was last so.
-	next    uint64
+	// tip is up to where the store's list was read, read when that was last so.
+	tip     tip
 	read    time.Time
 	holders holders
 }
@@ -164,16 +164,22 @@ func (r *Revocations) Drop(owner any) {
 	r.holders.drop(owner)
 }
 
-// apply takes revocations into the list and ends the connections of the tokens.
+// apply takes revocations into the list and ends the connections of the tokens. An older one, that
+// another node has recorded again, doesn't replace one that takes back more.
 func (r *Revocations) apply(list []Revocation) {
 	var ends []func()
+	now := time.Now()
 	r.mu.Lock()
 	for _, one := range list {
+		known, key := r.users, one.User
 		if one.Token != "" {
-			r.tokens[one.Token] = one
-		} else {
-			r.users[one.User] = one
+			known, key = r.tokens, one.Token
 		}
+		before, found := known[key]
+		if one.over(now) || found && (before == one || before.At.After(one.At)) {
+			continue
+		}
+		known[key] = one
 		ends = append(ends, r.holders.covered(one)...)
 	}
 	r.mu.Unlock()

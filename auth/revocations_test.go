@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -21,12 +20,18 @@ import (
 
 // registry is a store of revocations that nodes share, and that fails or forgets when told to.
 type registry struct {
-	mu    sync.Mutex
-	list  []auth.Revocation
-	lost  uint64 // entries that the list began with once
-	fails bool
-	deaf  bool // tells nobody
-	looks map[*func()]bool
+	mu       sync.Mutex
+	list     []recorded    // what is over stays in it
+	slow     time.Duration // how far the store's clock is behind
+	fails    bool
+	refusals int  // of recording, yet to come
+	deaf     bool // tells nobody
+	looks    map[*func()]bool
+}
+
+type recorded struct {
+	auth.Revocation
+	mark uint64
 }
 
 var errDown = errors.New("the store is down")
@@ -37,16 +42,31 @@ func (s *registry) Revoke(_ context.Context, r auth.Revocation, keep time.Durati
 	switch {
 	case s.fails:
 		return r, errDown
+	case s.refusals > 0:
+		s.refusals--
+		return r, errDown
 	case len(s.list) >= most:
 		return r, auth.ErrRevocationsFull
 	}
+	now := time.Now().Add(-s.slow).UTC()
 	if r.At.IsZero() {
-		r.At = time.Now().UTC()
+		r.At = now
 	}
 	if keep > 0 {
 		r.Until = r.At.Add(keep)
 	}
-	s.list = append(s.list, r)
+	mark := uint64(now.UnixMilli())
+	if n := len(s.list); n > 0 {
+		mark = max(mark, s.list[n-1].mark+1)
+	}
+	same := func(one recorded) bool { return one.User == r.User && one.Token == r.Token }
+	if i := slices.IndexFunc(s.list, same); i >= 0 {
+		if !s.list[i].At.Before(r.At) {
+			return s.list[i].Revocation, nil
+		}
+		s.list = slices.Delete(s.list, i, i+1)
+	}
+	s.list = append(s.list, recorded{r, mark})
 	for look := range s.looks {
 		if !s.deaf {
 			(*look)()
@@ -61,12 +81,15 @@ func (s *registry) Revocations(_ context.Context, after uint64, limit int) (auth
 	if s.fails {
 		return auth.RevocationPage{}, errDown
 	}
-	first := int(max(after, s.lost) - s.lost)
-	list := s.list[min(first, len(s.list)):]
-	list = list[:min(limit, len(list))]
-	page := auth.RevocationPage{Revocations: slices.Clone(list), Next: after, Count: len(s.list)}
-	if len(list) > 0 {
-		page.Next = s.lost + uint64(first+len(list))
+	page := auth.RevocationPage{First: after, Next: after}
+	for _, one := range s.list {
+		if one.mark <= after || len(page.Revocations) == limit {
+			continue
+		}
+		if page.Next = one.mark; len(page.Revocations) == 0 {
+			page.First = one.mark
+		}
+		page.Revocations = append(page.Revocations, one.Revocation)
 	}
 	return page, nil
 }
@@ -225,37 +248,81 @@ func TestRevocationsWhenCutOff(t *testing.T) {
 	})
 }
 
+// lose takes the last n away.
+func (s *registry) lose(n int) {
+	s.set(func(s *registry) { s.list = slices.Clone(s.list[:len(s.list)-n]) })
+}
+
+// revoker revokes users one second after another, and knows when that was last.
+type revoker struct {
+	*auth.Revocations
+	last map[string]time.Time
+}
+
+func (r revoker) revoke(t *testing.T, users ...string) {
+	t.Helper()
+	for _, user := range users {
+		made, err := r.Revoke(t.Context(), auth.Revocation{User: user})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.last[user] = made.At
+		time.Sleep(time.Second)
+	}
+}
+
 func TestRevocationsThatAreLost(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &registry{}
-		r := nodeOf(t, s, auth.RevocationOptions{Keep: time.Hour})
-		for _, user := range []string{"ada", "bob", "cyd"} {
-			if _, err := r.Revoke(t.Context(), auth.Revocation{User: user}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		synctest.Wait()
-		before := slices.Clone(s.list)
-		s.set(func(s *registry) { s.lost, s.list = s.lost+3, nil })
-		time.Sleep(2 * time.Second)
-		wantCheck(t, r, &auth.Viewer{ID: "ada"}, auth.ErrRevoked)
-		wantCheck(t, nodeOf(t, s, auth.RevocationOptions{}), &auth.Viewer{ID: "ada"}, auth.ErrRevoked)
-		set := func(list []auth.Revocation) map[auth.Revocation]bool {
-			set := map[auth.Revocation]bool{}
-			for _, one := range list {
-				set[one] = true
-			}
-			return set
-		}
-		if !maps.Equal(set(before), set(s.list)) || len(s.list) != 3 {
-			t.Errorf("restored %+v of %+v", s.list, before)
-		}
-		time.Sleep(time.Hour)
-		wantCheck(t, r, &auth.Viewer{ID: "ada"}, nil)
-		if r.Len() != 0 {
-			t.Errorf("%d are remembered", r.Len())
-		}
-	})
+	for name, lose := range map[string]func(t *testing.T, s *registry, r revoker){
+		"all":                    func(_ *testing.T, s *registry, _ revoker) { s.lose(len(s.list)) },
+		"one, some are over":     func(_ *testing.T, s *registry, _ revoker) { s.lose(1) },
+		"one, then another came": func(t *testing.T, s *registry, r revoker) { s.lose(1); r.revoke(t, "eve") },
+		"one made again": func(t *testing.T, s *registry, r revoker) {
+			before := slices.Clone(s.list)
+			r.revoke(t, "bob")
+			s.set(func(s *registry) { s.list = before })
+		},
+		"one made again, then another came": func(t *testing.T, s *registry, r revoker) {
+			before := slices.Clone(s.list)
+			r.revoke(t, "bob")
+			s.set(func(s *registry) { s.list = before })
+			r.revoke(t, "eve")
+		},
+		"to a clock that is behind": func(t *testing.T, s *registry, r revoker) {
+			s.lose(2)
+			s.set(func(s *registry) { s.slow = 2 * time.Second })
+			r.revoke(t, "eve", "fay")
+		},
+		"and at first not taken again": func(_ *testing.T, s *registry, _ revoker) {
+			s.lose(2)
+			s.set(func(s *registry) { s.refusals = 2 })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &registry{}
+				for _, token := range []string{"1", "2", "3", "4", "5"} {
+					if _, err := s.Revoke(t.Context(), auth.Revocation{Token: token}, time.Second, 10); err != nil {
+						t.Fatal(err)
+					}
+				}
+				time.Sleep(2 * time.Second)
+				r := revoker{nodeOf(t, s, auth.RevocationOptions{Keep: time.Hour}), map[string]time.Time{}}
+				r.revoke(t, "ada", "bob", "cyd")
+				lose(t, s, r)
+				time.Sleep(2 * time.Second)
+				fresh := nodeOf(t, s, auth.RevocationOptions{})
+				for user, last := range r.last {
+					wantCheck(t, r.Revocations, &auth.Viewer{ID: user, IssuedAt: last}, auth.ErrRevoked)
+					wantCheck(t, fresh, &auth.Viewer{ID: user, IssuedAt: last}, auth.ErrRevoked)
+				}
+				time.Sleep(time.Hour)
+				wantCheck(t, r.Revocations, &auth.Viewer{ID: "ada"}, nil)
+				if r.Len() != 0 {
+					t.Errorf("%d are remembered", r.Len())
+				}
+			})
+		})
+	}
 }
 
 func TestRevokeHandler(t *testing.T) {

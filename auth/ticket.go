@@ -31,7 +31,7 @@ type Ticket struct {
 // answer now.
 type TicketStore interface {
 	// PutTicket keeps a ticket: for ttl, and once it has been opened until it expires. Of a user's
-	// tickets at most most are kept, those opened, or put, last.
+	// tickets that haven't ended so at most most are kept, those opened, or put, last.
 	PutTicket(ctx context.Context, t Ticket, ttl time.Duration, most int) error
 	// OpenTicket returns a ticket, and how often it has been opened, this time included; all nodes'
 	// watchers of it are told. [ErrBadTicket] if there is none.

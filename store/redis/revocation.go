@@ -52,7 +52,7 @@ func (s *Store) Revoke(ctx context.Context, r auth.Revocation, keep time.Duratio
 		made = r.At.UnixMilli()
 	}
 	b := allBuckets()[0]
-	keys := append(revocationKeys(), b.keys("bucket", "recent")...)
+	keys := append(revocationKeys(), b.keys("revocations-due", "bucket", "recent")...)
 	got, err := s.run(ctx, revokeScript, keys, revokedOf(r), made, keep.Milliseconds(), most,
 		b.key("revocation-hints"), s.publish, mark())
 	switch {
@@ -70,11 +70,14 @@ func (s *Store) Revocations(ctx context.Context, after uint64, limit int) (auth.
 	if err != nil {
 		return auth.RevocationPage{}, err
 	}
-	page := auth.RevocationPage{Next: after, Count: int(got.number(1))}
-	list := got.list(2)
+	page := auth.RevocationPage{First: after, Next: after}
+	list := got.list(1)
 	for i := 0; i+2 < len(list); i += 3 {
 		page.Revocations = append(page.Revocations, revocationOf(list.text(i), list.text(i+2)))
 		page.Next = list.number(i + 1)
+		if i == 0 {
+			page.First = page.Next
+		}
 	}
 	return page, nil
 }

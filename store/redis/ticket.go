@@ -21,13 +21,14 @@ func (s *Store) PutTicket(ctx context.Context, t auth.Ticket, ttl time.Duration,
 	if err != nil {
 		return err
 	}
-	return s.noteTicket(ctx, t, most)
+	return s.noteTicket(ctx, t, ttl, most)
 }
 
-// noteTicket puts a ticket at the end of its user's list, and drops those at its begin that are too
-// many.
-func (s *Store) noteTicket(ctx context.Context, t auth.Ticket, most int) error {
-	got, err := s.run(ctx, ticketNoteScript, entityOf(t.User).owns("tickets"), t.ID, t.Expires.UnixMilli(), most)
+// noteTicket puts a ticket that waits so long to be opened, or 0 if it was, at the end of its user's
+// list, and drops those at its begin that are too many.
+func (s *Store) noteTicket(ctx context.Context, t auth.Ticket, wait time.Duration, most int) error {
+	got, err := s.run(ctx, ticketNoteScript, entityOf(t.User).owns("tickets", "tickets-due"),
+		t.ID, t.Expires.UnixMilli(), wait.Milliseconds(), most)
 	if err != nil {
 		return err
 	}
@@ -54,7 +55,7 @@ func (s *Store) OpenTicket(ctx context.Context, id string) (auth.Ticket, uint64,
 		return auth.Ticket{}, 0, auth.ErrBadTicket
 	}
 	t := auth.Ticket{ID: id, User: got.text(1), Payload: []byte(got.text(2)), Expires: timeOf(int64(got.number(3)))}
-	return t, got.number(4), s.noteTicket(ctx, t, anyNumber)
+	return t, got.number(4), s.noteTicket(ctx, t, 0, anyNumber)
 }
 
 // TicketOpenings implements [auth.TicketStore].

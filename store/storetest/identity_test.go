@@ -92,10 +92,13 @@ func (i identity) Revoke(ctx context.Context, r auth.Revocation, keep time.Durat
 func (i identity) Revocations(_ context.Context, after uint64, limit int) (auth.RevocationPage, error) {
 	i.lock.Lock()
 	defer i.lock.Unlock()
-	page := auth.RevocationPage{Next: after, Count: len(i.revoked)}
+	page := auth.RevocationPage{First: after, Next: after}
 	for _, m := range slices.SortedFunc(maps.Values(i.revoked), func(a, b markedRevocation) int { return cmp.Compare(a.mark, b.mark) }) {
 		if m.mark > after && len(page.Revocations) < limit {
 			page.Revocations, page.Next = append(page.Revocations, m.Revocation), m.mark
+			if len(page.Revocations) == 1 {
+				page.First = m.mark
+			}
 		}
 	}
 	return page, nil
@@ -111,6 +114,7 @@ func (i identity) PutTicket(_ context.Context, t auth.Ticket, ttl time.Duration,
 	now := time.Now()
 	i.tickets[t.ID] = &keptTicket{Ticket: t, due: now.Add(min(ttl, t.Expires.Sub(now))), used: now}
 	var users []*keptTicket
+	maps.DeleteFunc(i.tickets, func(_ string, kept *keptTicket) bool { return !kept.due.After(now) })
 	for _, kept := range i.tickets {
 		if kept.User == t.User {
 			users = append(users, kept)

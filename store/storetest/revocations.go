@@ -18,6 +18,7 @@ func testRevocations(r rig) {
 	r.sub("recorded again keep their time", revocationsRestored)
 	r.sub("end with the tokens", revocationsEnd)
 	r.sub("are bounded", revocationsBounded)
+	r.sub("that are over take no room", revocationsOver)
 	r.sub("are told to who watches", revocationsWatched)
 	r.sub("made by many at once are all listed", revocationsAtOnce)
 }
@@ -39,8 +40,8 @@ func (r rig) revocations(after uint64) (list []auth.Revocation, next uint64) {
 		if len(page.Revocations) < 2 {
 			return list, page.Next
 		}
-		if page.Next <= after || page.Count < len(page.Revocations) {
-			r.Fatalf("a page of %d after %d leads to %d, of %d in all", len(page.Revocations), after, page.Next, page.Count)
+		if page.First <= after || page.Next <= page.First {
+			r.Fatalf("a page of %d after %d goes from %d to %d", len(page.Revocations), after, page.First, page.Next)
 		}
 		after = page.Next
 	}
@@ -65,8 +66,19 @@ func revocationsListed(r rig) {
 			r.Errorf("revocation %d: %+v", i, made)
 		}
 	}
-	if got, _ := r.revocations(begin); !slices.Equal(got, want) {
+	got, end := r.revocations(begin)
+	if !slices.Equal(got, want) {
 		r.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	last, err := r.Store.Revocations(r.Context(), end-1, 10)
+	r.must("Revocations", err)
+	if len(last.Revocations) != 1 || last.Revocations[0] != want[9] || last.First != end || last.Next != end {
+		r.Errorf("read again, the last one, at %d, is %+v", end, last)
+	}
+	none, err := r.Store.Revocations(r.Context(), end, 10)
+	r.must("Revocations", err)
+	if len(none.Revocations) != 0 || none.First != end || none.Next != end {
+		r.Errorf("after the last one, at %d, comes %+v", end, none)
 	}
 }
 
@@ -127,15 +139,35 @@ func revocationsEnd(r rig) {
 }
 
 func revocationsBounded(r rig) {
-	page, err := r.Store.Revocations(r.Context(), 0, 1)
-	r.must("Revocations", err)
 	ada := r.revoke(auth.Revocation{User: unique("ada")}, 0)
 	if _, err := r.Revoke(r.Context(), auth.Revocation{User: unique("bob")}, 0, 1); !errors.Is(err, auth.ErrRevocationsFull) {
-		r.Errorf("beyond the bound (%d before): %v", page.Count, err)
+		r.Errorf("beyond the bound: %v", err)
 	}
 	r.tick()
 	if again, err := r.Revoke(r.Context(), auth.Revocation{User: ada.User}, 0, 1); err != nil || !again.At.After(ada.At) {
 		r.Errorf("one that is there already: %+v, %v", again, err)
+	}
+}
+
+func revocationsOver(r rig) {
+	r.revoke(auth.Revocation{User: unique("eternal")}, 0)
+	var last auth.Revocation
+	for range 3 {
+		last = r.revoke(auth.Revocation{Token: unique("brief")}, 20*time.Millisecond)
+	}
+	r.pass(40 * time.Millisecond)
+	all, _ := r.revocations(0)
+	live := 0
+	for _, one := range all {
+		if one.Until.IsZero() || one.Until.After(last.Until) {
+			live++
+		}
+	}
+	if _, err := r.Revoke(r.Context(), auth.Revocation{User: unique("ada")}, time.Hour, live+1); err != nil {
+		r.Errorf("with %d kept, of which %d aren't over: %v", len(all), live, err)
+	}
+	if _, err := r.Revoke(r.Context(), auth.Revocation{User: unique("bob")}, time.Hour, live+1); !errors.Is(err, auth.ErrRevocationsFull) {
+		r.Errorf("beyond the bound: %v", err)
 	}
 }
 

@@ -15,6 +15,7 @@ func testTickets(r rig) {
 	r.sub("wait only so long to be opened first", ticketUnopened)
 	r.sub("expire", ticketExpires)
 	r.sub("of one user are bounded", ticketsBounded)
+	r.sub("that lapsed push none out", ticketsLapsed)
 	r.sub("opened again are told to who watches", ticketWatched)
 	r.sub("opened by many at once are counted", ticketAtOnce)
 }
@@ -118,6 +119,31 @@ func ticketsBounded(r rig) {
 	r.opens(tickets[2], 1)
 	r.opens(tickets[3], 1)
 	r.opens(stranger, 1)
+}
+
+func ticketsLapsed(r rig) {
+	used := r.ticket(unique("ada"))
+	r.put(used, time.Hour, 3)
+	r.opens(used, 1)
+	r.tick()
+	for range 2 {
+		r.put(r.ticket(used.User), 20*time.Millisecond, 3)
+	}
+	over := r.ticket(used.User)
+	over.Expires = time.Now().Add(20 * time.Millisecond)
+	r.put(over, time.Hour, 4)
+	r.pass(40 * time.Millisecond)
+	for range 2 {
+		r.put(r.ticket(used.User), time.Hour, 3)
+	}
+	r.opens(used, 2)
+	r.tick()
+	for range 3 {
+		r.put(r.ticket(used.User), time.Hour, 3)
+	}
+	if !r.hasGone(used.ID) {
+		r.Error("more are kept than may be")
+	}
 }
 
 func ticketWatched(r rig) {
