@@ -1,7 +1,23 @@
 package redis
 
+import "context"
+
 // LoseHints makes all that the store publishes from now on go where nobody listens.
 func (s *Store) LoseHints() { s.publish = "SPUBLISH" }
+
+// TakeTurns takes all turns of calls that there are.
+func (s *Store) TakeTurns(ctx context.Context) (giveBack func(), err error) {
+	for range cap(s.limit.turns) {
+		if _, err := s.limit.take(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return func() {
+		for range cap(s.limit.turns) {
+			s.limit.end()
+		}
+	}, nil
+}
 
 // Prefixes returns what the keys of each bucket begin with.
 func Prefixes() []string {

@@ -17,7 +17,8 @@ var errBusy = errors.New("too many calls wait for Redis")
 
 // limit bounds the calls to Redis at a time, and those that wait their turn: beyond that they fail at
 // once, so that a slow server costs no more than a fixed number of goroutines. It is a hook of the
-// client, and leaves the pool a few connections for calls that are vital.
+// client, and leaves the pool a few connections for calls that are vital. What a call that has its turn
+// calls in turn is vital: go-redis sends the first commands of a new connection through its hooks too.
 type limit struct {
 	turns   chan struct{}
 	queue   int64
@@ -80,7 +81,7 @@ func (l *limit) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
 			return err
 		}
 		defer end()
-		return next(ctx, cmd)
+		return next(vital(ctx), cmd)
 	}
 }
 
@@ -95,6 +96,6 @@ func (l *limit) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.Pr
 			return err
 		}
 		defer end()
-		return next(ctx, cmds)
+		return next(vital(ctx), cmds)
 	}
 }

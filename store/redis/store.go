@@ -124,7 +124,7 @@ func (s *Store) begin() {
 	s.contact.checked.Store(new(time.Now()))
 	s.buses = newBuses(s.client, s.receive, s.resubscribed, s.metrics.reconnects)
 	for _, b := range s.buses {
-		s.running.Go(func() { b.run(ctx) })
+		s.running.Go(func() { b.run(vital(ctx)) })
 	}
 	s.running.Go(func() { s.heal(ctx) })
 	s.running.Go(func() { s.handOutLooks(ctx) })
