@@ -27,3 +27,6 @@ func Prefixes() []string {
 	}
 	return prefixes
 }
+
+// PrefixOf returns what the keys of a room's bucket begin with.
+func PrefixOf(room string) string { return bucketOf(room).prefix }
