@@ -19,6 +19,9 @@ func (s *Store) TakeTurns(ctx context.Context) (giveBack func(), err error) {
 	}, nil
 }
 
+// Waiting is how many calls wait for a turn.
+func (s *Store) Waiting() int64 { return s.limit.waiting.Load() }
+
 // Prefixes returns what the keys of each bucket begin with.
 func Prefixes() []string {
 	var prefixes []string

@@ -128,6 +128,7 @@ func (s *Store) begin() {
 	}
 	s.running.Go(func() { s.heal(ctx) })
 	s.running.Go(func() { s.handOutLooks(ctx) })
+	s.running.Go(func() { s.reread(ctx) })
 }
 
 // Close ends the store's goroutines and connections. Calls after it answer Unavailable.

@@ -169,8 +169,7 @@ func (ts *topics) compare(b *bucket, began bucketMark, tail bucketTail, unheard 
 	return m
 }
 
-// heal checks the tails at each tick, those of buckets whose hints may have been lost at once, and reads
-// the states again that may have changed unheard.
+// heal checks the tails at each tick, and those of buckets whose hints may have been lost at once.
 func (s *Store) heal(ctx context.Context) {
 	ticker := time.NewTicker(s.tailCheck)
 	defer ticker.Stop()
@@ -182,9 +181,7 @@ func (s *Store) heal(ctx context.Context) {
 			s.check(vital(ctx))
 		case <-s.unheard.wake:
 			_ = s.checkTails(vital(ctx), true) // the next tick's will say
-		case <-s.stale.wake:
 		}
-		s.rereadStates(ctx)
 	}
 }
 

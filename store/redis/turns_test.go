@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
+	"parley/eventlog"
 	"parley/store/redis"
 	"parley/store/redis/redistest"
 )
@@ -47,4 +49,26 @@ func TestFewTurns(t *testing.T) {
 			return len(told) > 0
 		})
 	})
+}
+
+// TestTailsAreCheckedWithoutTurns: states that can't be read again don't hold up the tail check.
+func TestTailsAreCheckedWithoutTurns(t *testing.T) {
+	server := redistest.Start(t)
+	mute, busy := open(t, server, redis.Options{}), open(t, server, redis.Options{TailCheck: 50 * time.Millisecond})
+	mute.LoseHints()
+	rec := record(t, busy, eventlog.PresenceTopic(ada.ID))
+	giveBack, err := busy.TakeTurns(t.Context())
+	must(t, err)
+	must(t, mute.Connect(t.Context(), "node", "device", visitor(ada)))
+	eventually(t, "the state waits to be read again", func() bool { return busy.Waiting() > 0 })
+	start := time.Now()
+	for range 3 {
+		began := time.Now()
+		eventually(t, "all is confirmed", func() bool { return busy.Confirmed("").After(began) })
+	}
+	if took := time.Since(start); took > 5*time.Second { // which is what one of them took
+		t.Errorf("three tail checks took %v", took)
+	}
+	giveBack()
+	rec.until("ONLINE")
 }
