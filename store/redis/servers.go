@@ -51,6 +51,15 @@ func newServers(a address) *servers {
 	return v
 }
 
+// onServer calls f with the client of each server, before it is used.
+func (v *servers) onServer(f func(*goredis.Client)) {
+	if v.cluster != nil {
+		v.cluster.OnNewNode(f)
+		return
+	}
+	f(v.UniversalClient.(*goredis.Client))
+}
+
 // poolSize is how many connections each server has at most.
 func (v *servers) poolSize() int {
 	if v.cluster != nil {

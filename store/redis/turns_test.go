@@ -38,9 +38,7 @@ func TestFewTurns(t *testing.T) {
 	t.Run("hints come without one", func(t *testing.T) {
 		many := open(t, server, redis.Options{})
 		f := follow(t, few, newRoom(t, many, ada))
-		giveBack, err := few.TakeTurns(ctx)
-		must(t, err)
-		defer giveBack()
+		defer few.TakeTurns(ctx)()
 		server.KillPubSub()
 		eventually(t, "a hint is heard over the new connection", func() bool {
 			_, err := many.Append(ctx, sending(f.log, ada, "can you hear me?"))
@@ -57,8 +55,8 @@ func TestTailsAreCheckedWithoutTurns(t *testing.T) {
 	mute, busy := open(t, server, redis.Options{}), open(t, server, redis.Options{TailCheck: 50 * time.Millisecond})
 	mute.LoseHints()
 	rec := record(t, busy, eventlog.PresenceTopic(ada.ID))
-	giveBack, err := busy.TakeTurns(t.Context())
-	must(t, err)
+	giveBack := busy.TakeTurns(t.Context())
+	defer giveBack()
 	must(t, mute.Connect(t.Context(), "node", "device", visitor(ada)))
 	eventually(t, "the state waits to be read again", func() bool { return busy.Waiting() > 0 })
 	start := time.Now()
@@ -71,4 +69,38 @@ func TestTailsAreCheckedWithoutTurns(t *testing.T) {
 	}
 	giveBack()
 	rec.until("ONLINE")
+}
+
+// TestTurnsOfACluster: each server has its own, of writes that wait for replicas too.
+func TestTurnsOfACluster(t *testing.T) {
+	const calls = 5
+	cluster := redistest.StartCluster(t, 2, 0)
+	for name, wait := range map[string]redis.Wait{"alone": {}, "with replicas": {Replicas: 1}} {
+		t.Run(name, func(t *testing.T) {
+			writing := open(t, cluster, redis.Options{})
+			store, err := redis.Open(t.Context(), redis.Options{URL: cluster.URL + "?pool_size=4", Queue: 1, Wait: wait})
+			must(t, err)
+			t.Cleanup(func() { must(t, store.Close()) })
+			slow := newRoom(t, writing, ada)
+			master := cluster.MasterOf(redis.PrefixOf(slow))
+			quick := newRoom(t, writing, ada)
+			for cluster.MasterOf(redis.PrefixOf(quick)) == master {
+				quick = newRoom(t, writing, ada)
+			}
+			tailOf(t, store, quick)
+
+			var all sync.WaitGroup
+			defer all.Wait()
+			master.Freeze()
+			defer master.Thaw()
+			for i := range calls {
+				all.Go(func() { _, _ = store.Append(t.Context(), sending(slow, ada, fmt.Sprint(i))) })
+			}
+			eventually(t, "one has the turn, one waits, others are refused", func() bool { return store.Shed() == calls-2 })
+			if n := store.Waiting(); n != 1 {
+				t.Errorf("%d wait", n)
+			}
+			tailOf(t, store, quick)
+		})
+	}
 }
