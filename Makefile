@@ -40,10 +40,10 @@ portable: ## the program builds where its raw-socket code has a twin
 	GOOS=windows go build -o /dev/null .
 
 unit: ## every Go suite under the race detector, end-to-end ones included
-	go test -race -timeout 15m ./...
+	go test -race -timeout 18m -parallel 3 ./...
 
 fuzz: ## a few seconds for each decoder
-	./.ci/fuzz 5s
+	./.ci/fuzz 2s
 
 web: ## lint of what is JavaScript, types and build of the playground, types of the stock clients; fail if what is committed differs
 	cd web/playground && npm run lint

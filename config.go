@@ -58,6 +58,7 @@ type config struct {
 	MaxFrame      int `env:"PARLEY_MAX_FRAME" default:"131072" help:"Bytes of one WebSocket message."`
 	MaxBody       int `env:"PARLEY_MAX_BODY" default:"131072" help:"Bytes of one HTTP body."`
 	MaxOutbox     int `env:"PARLEY_MAX_OUTBOX" default:"1048576" help:"Bytes that may wait for one connection."`
+	MaxAnswers    int `env:"PARLEY_MAX_ANSWERS" default:"16777216" help:"Bytes of answers that may wait for one connection beside those."`
 	StoreQueue    int `env:"PARLEY_STORE_QUEUE" default:"1024" help:"Calls that may wait for the store at a time; more are answered UNAVAILABLE at once."`
 	LogMaxEntries int `name:"log-max-entries" env:"PARLEY_LOG_MAX_ENTRIES" default:"10000" help:"Entries of one room's log that can be resumed from. Messages are kept regardless."`
 
@@ -137,6 +138,7 @@ func (c *config) validate() error {
 	check(c.MaxFrame >= 2*c.MaxContent, "PARLEY_MAX_FRAME must be at least twice PARLEY_MAX_CONTENT, for the escapes in JSON")
 	check(c.MaxBody >= 2*c.MaxContent, "PARLEY_MAX_BODY must be at least twice PARLEY_MAX_CONTENT, for the escapes in JSON")
 	check(c.MaxOutbox >= 2*c.MaxFrame, "PARLEY_MAX_OUTBOX must be at least twice PARLEY_MAX_FRAME")
+	check(c.MaxAnswers >= c.Documents.ResponseBytes, "PARLEY_MAX_ANSWERS must be at least PARLEY_MAX_RESPONSE")
 	for name, n := range map[string]int{
 		"PARLEY_MAX_TICKETS": c.MaxTickets, "PARLEY_MAX_REVOCATIONS": c.MaxRevocations,
 		"PARLEY_MAX_CONTENT": c.MaxContent, "PARLEY_MAX_NAME": c.MaxName, "PARLEY_MAX_METADATA": c.MaxMetadata,

@@ -36,7 +36,7 @@ type identity struct {
 func newIdentity(c *config, store auth.Store, log *slog.Logger, metrics prometheus.Registerer) (*identity, error) {
 	i := &identity{spread: c.ExpirySpread}
 	i.revocations = auth.NewRevocations(store, auth.RevocationOptions{
-		Keep: c.AuthMaxLifetime, Most: c.MaxRevocations, Cutoff: c.Cutoff, Log: log, Registerer: metrics,
+		Keep: keptFor(c.AuthMaxLifetime), Most: c.MaxRevocations, Cutoff: c.Cutoff, Log: log, Registerer: metrics,
 	})
 	i.tickets = auth.NewTickets(store, i.revocations, auth.TicketOptions{TTL: c.TicketTTL, Most: c.MaxTickets})
 	verifier, err := i.newVerifier(c, log)
@@ -46,6 +46,14 @@ func newIdentity(c *config, store auth.Store, log *slog.Logger, metrics promethe
 	i.verifier = i.revocations.Verifier(verifier)
 	i.origins, err = auth.NewOrigins(c.Origins, c.development())
 	return i, err
+}
+
+// keptFor is how long a revocation must be remembered: as long as a token of its time is accepted.
+func keptFor(maxLifetime time.Duration) time.Duration {
+	if maxLifetime == 0 {
+		return 0 // for ever
+	}
+	return maxLifetime + 3*auth.Leeway
 }
 
 // newVerifier returns what judges a token by itself.
@@ -82,7 +90,9 @@ func (i *identity) parts() map[string]func(context.Context) error {
 }
 
 // ready reports whether tokens can be verified at all.
-func (i *identity) ready() bool { return i.keys == nil || i.keys.Ready() }
+func (i *identity) ready() bool {
+	return (i.keys == nil || i.keys.Ready()) && i.revocations.Current()
+}
 
 // keep returns a context that holds, of a request, only what its connection needs to live on.
 func (i *identity) keep(r *http.Request) context.Context {

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"parley/auth"
@@ -45,6 +47,7 @@ type limits struct {
 	typing   *ratelimit.Limiter
 
 	users, addresses *ratelimit.Limiter
+	guesses          *ratelimit.Limiter // of tickets
 	connections      *connections
 	proxies          *auth.Proxies
 }
@@ -54,6 +57,7 @@ func newLimits(c *config, metrics prometheus.Registerer) (l *limits, err error) 
 	l.typing = ratelimit.NewLimiter("typing_user", l.RateTypingUser, l.refusals)
 	l.users = ratelimit.NewLimiter("operations_user", l.RateOperationsUser, l.refusals)
 	l.addresses = ratelimit.NewLimiter("operations_address", l.RateOperationsAddress, l.refusals)
+	l.guesses = ratelimit.NewLimiter("tickets_address", l.RateOperationsAddress, l.refusals)
 	l.connections = newConnections(l.rateSettings, l.refusals)
 	l.proxies, err = auth.NewProxies(c.TrustedProxies, c.ProxyHeader)
 	return l, err
@@ -84,6 +88,24 @@ func (l *limits) charge(ctx context.Context) error {
 	}
 	return l.addresses.Take(auth.NetworkFrom(ctx).String())
 }
+
+// redeem opens tickets, unless too many came from an address that are none: each asks the store.
+func (l *limits) redeem(open redeemer) redeemer {
+	return func(ctx context.Context, ticket string) (context.Context, *graphql.RawParams, error) {
+		network := auth.NetworkFrom(ctx).String()
+		if err := l.guesses.Check(network); err != nil {
+			return nil, nil, err
+		}
+		opened, params, err := open(ctx, ticket)
+		if errors.Is(err, auth.ErrBadTicket) {
+			_ = l.guesses.Take(network) // what it says is for the next one
+		}
+		return opened, params, err
+	}
+}
+
+// redeemer is [transport.Options.Redeem].
+type redeemer = func(ctx context.Context, ticket string) (context.Context, *graphql.RawParams, error)
 
 // socket bounds the sockets on which requests may come (http.Server.ConnState); streams, which are
 // counted as connections, are no longer among them. Whoever holds too many is hung up on, however

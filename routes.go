@@ -93,7 +93,7 @@ func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 		s.log.WarnContext(ctx, "not ready", "error", err)
 		answer(w, http.StatusServiceUnavailable, "the store doesn't answer")
 	case !s.identity.ready():
-		answer(w, http.StatusServiceUnavailable, "the keys of tokens can't be fetched")
+		answer(w, http.StatusServiceUnavailable, "tokens can't be verified now")
 	default:
 		answer(w, http.StatusOK, "ready")
 	}

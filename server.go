@@ -171,11 +171,11 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 	s.connections = transport.NewService(transport.Options{
 		Hub: s.hub, Open: opener.Open,
 		Heartbeat: c.Heartbeat, InitTimeout: c.InitTimeout,
-		HighWater: c.MaxOutbox, MaxFrame: c.MaxFrame, MaxBody: c.MaxBody, MaxOperations: c.MaxOperations,
+		HighWater: c.MaxOutbox, MaxAnswers: c.MaxAnswers, MaxFrame: c.MaxFrame, MaxBody: c.MaxBody, MaxOperations: c.MaxOperations,
 		Operations: limits.RateOperationsConnection, Frames: limits.RateFramesConnection,
 		Charge: limits.charge, Counts: limits.connections, Refusals: limits.refusals,
 		Draft2026:   c.Draft2026,
-		BaseContext: s.identity.keep, Authenticate: s.identity.fromPayload, Refresh: s.identity.refreshFromPayload, Redeem: s.identity.redeem,
+		BaseContext: s.identity.keep, Authenticate: s.identity.fromPayload, Refresh: s.identity.refreshFromPayload, Redeem: limits.redeem(s.identity.redeem),
 		Expires:   s.identity.expires,
 		Connected: s.connected, OriginAllowed: s.identity.origins.Allowed,
 		Log: log, Registerer: s.metrics,

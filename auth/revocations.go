@@ -106,6 +106,13 @@ func (r *Revocations) Check(v *Viewer) error {
 	return r.check(v, time.Now())
 }
 
+// Current reports whether this node has the list, and so can judge.
+func (r *Revocations) Current() bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return time.Since(r.read) <= r.options.Cutoff
+}
+
 func (r *Revocations) check(v *Viewer, now time.Time) error {
 	if all, ok := r.users[v.ID]; ok && all.covers(v) && !all.over(now) {
 		return ErrRevoked

@@ -114,10 +114,24 @@ func (v *jwtVerifier) Verify(ctx context.Context, token string) (*Viewer, error)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadToken, err)
 	}
-	if v.maxLifetime > 0 && time.Until(viewer.Expires) > v.maxLifetime+2*Leeway {
-		return nil, fmt.Errorf("%w: it would live longer than %v", ErrBadToken, v.maxLifetime)
+	if err := v.tooLong(viewer); err != nil {
+		return nil, err
 	}
 	return viewer, nil
+}
+
+// tooLong refuses a token that lives longer than tokens may. It must say when it was issued: by what is
+// left of its life alone an old one would be accepted again once its revocation is forgotten.
+func (v *jwtVerifier) tooLong(viewer *Viewer) error {
+	switch {
+	case v.maxLifetime == 0:
+		return nil
+	case viewer.IssuedAt.IsZero():
+		return fmt.Errorf("%w: it doesn't say when it was issued", ErrBadToken)
+	case viewer.Expires.Sub(viewer.IssuedAt) > v.maxLifetime+Leeway, time.Until(viewer.Expires) > v.maxLifetime+2*Leeway:
+		return fmt.Errorf("%w: it would live longer than %v", ErrBadToken, v.maxLifetime)
+	}
+	return nil
 }
 
 var errCriticalHeader = errors.New("critical header parameter")

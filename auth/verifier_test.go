@@ -398,9 +398,19 @@ func TestVerifyLifetime(t *testing.T) {
 		for _, test := range []struct {
 			name    string
 			life    int64
+			issued  any
 			refused bool
-		}{{"short", 60, false}, {"just so", 3600, false}, {"longer", 3660, true}, {"of years", 1 << 31, true}} {
-			text := token(t, claims{"exp": inSeconds(test.life), "iat": inSeconds(test.life - 60)})
+		}{
+			{"short", 60, inSeconds(0), false}, {"just so", 3600, inSeconds(0), false},
+			{"longer", 3660, inSeconds(0), true}, {"of years", 1 << 31, inSeconds(1<<31 - 60), true},
+			{"at the end of a life too long", 60, inSeconds(-3600), true}, {"at the end of a long life", 60, inSeconds(-3540), false},
+			{"of unknown age", 60, nil, true},
+		} {
+			dated := claims{"exp": inSeconds(test.life)}
+			if test.issued != nil {
+				dated["iat"] = test.issued
+			}
+			text := token(t, dated)
 			if _, err := bounded.Verify(t.Context(), text); errors.Is(err, auth.ErrBadToken) != test.refused {
 				t.Errorf("%s: %v", test.name, err)
 			}

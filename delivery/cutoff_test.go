@@ -185,6 +185,33 @@ func TestCutOffState(t *testing.T) {
 			ada.saw("a1", "a3", "b1", "b2", "b3")
 		})
 	})
+	t.Run("also where rendering has waited for the store", func(t *testing.T) {
+		inContact(t, func(w world, contact *contact) {
+			s, hold := newSource(value("a", 1)), make(chan struct{})
+			r := &renderer{instead: func(_ context.Context, source delivery.Source) ([]byte, error) {
+				if source.Payload == value("a", 2).Payload {
+					<-hold
+				}
+				return nil, nil
+			}}
+			sub, ofBob := ofState(s, room), ofState(s, room)
+			ofBob.Spec.Principal = "bob"
+			sub.Renderer, ofBob.Renderer = r, r
+			ada, bob := w.subscribe(sub), w.subscribe(ofBob)
+			ada.saw("a1")
+			bob.saw("a1")
+			s.tell(value("a", 2))
+			w.settle()
+			contact.lose()
+			w.log.silently(func() { w.log.append(room, kindAccess, revoked("bob")) })
+			time.Sleep(time.Minute)
+			contact.regain()
+			close(hold)
+			ada.saw("a1", "a2")
+			bob.saw("a1")
+			bob.endedBy("revoked")
+		})
+	})
 	t.Run("history lost meanwhile: judged anew first", func(t *testing.T) {
 		inContact(t, func(w world, contact *contact) {
 			s := newSource(value("a", 1))

@@ -111,6 +111,9 @@ func (g *group) handle(letters []groupLetter) {
 
 // take passes a run on to every member.
 func (g *group) take(run []eventlog.Publication) {
+	if len(g.members.all) == 0 { // it has dispersed: it shows nothing, and so stands nowhere new
+		return
+	}
 	n, err := g.pass(g.members.all, run)
 	if n > 0 {
 		last := &run[n-1]

@@ -45,6 +45,13 @@ func (o *Outbox) Control(frame []byte) {
 	}
 }
 
+// Waiting returns how many bytes wait.
+func (o *Outbox) Waiting() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.bytes
+}
+
 // put appends an item and reports whether the caller must flush.
 func (o *Outbox) put(i item) (kick bool) {
 	o.queue.push(i)

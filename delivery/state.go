@@ -5,6 +5,7 @@ import (
 	"iter"
 	"slices"
 	"sync"
+	"time"
 
 	"parley/eventlog"
 )
@@ -21,8 +22,10 @@ type stateTopic struct {
 	cancel context.CancelFunc
 	mail   mailbox[stateLetter]
 
-	// What the source has told and the mailbox hasn't taken yet: the latest of each key.
+	// What the source has told and the mailbox hasn't taken yet: the keys that are gone, or have been in
+	// between, and the latest of each other one.
 	mu   sync.Mutex
+	gone map[string]struct{}
 	told latest
 
 	// The mailbox's own.
@@ -58,11 +61,10 @@ type latest struct {
 	order []string // keys, as they came first
 }
 
-// take keeps a value that is newer than the one known, and reports whether it did. That a key is gone
-// is kept like a value: older than whatever comes after it.
+// take keeps a value that is newer than the one known, and reports whether it did.
 func (l *latest) take(v eventlog.Value) bool {
 	known, ok := l.byKey[v.Key]
-	if ok && !known.Gone() && !v.Gone() && v.Version <= known.Version {
+	if ok && v.Version <= known.Version {
 		return false
 	}
 	if !ok {
@@ -126,9 +128,17 @@ func (t *stateTopic) tell(values []eventlog.Value) {
 		return
 	}
 	t.mu.Lock()
-	first := len(t.told.order) == 0
+	first := len(t.told.order)+len(t.gone) == 0
 	for _, v := range values {
-		t.told.take(v)
+		if !v.Gone() {
+			t.told.take(v)
+			continue
+		}
+		t.told.forget(v.Key)
+		if t.gone == nil {
+			t.gone = map[string]struct{}{}
+		}
+		t.gone[v.Key] = struct{}{}
 	}
 	t.mu.Unlock()
 	if first {
@@ -207,15 +217,15 @@ func (t *stateTopic) shown() iter.Seq[*Subscriber] {
 // take takes what the source has told, and keeps as news what wasn't known.
 func (t *stateTopic) take() {
 	t.mu.Lock()
-	told := t.told.values()
-	t.told = latest{}
+	told, gone := t.told.values(), t.gone
+	t.told, t.gone = latest{}, nil
 	t.mu.Unlock()
+	for key := range gone {
+		t.values.forget(key)
+		t.news.forget(key)
+	}
 	for _, v := range told {
-		switch {
-		case v.Gone():
-			t.values.forget(v.Key)
-			t.news.forget(v.Key)
-		case t.values.take(v):
+		if t.values.take(v) {
 			t.news.take(v)
 		}
 	}
@@ -286,10 +296,15 @@ func (t *stateTopic) groupOf(s *Subscriber) *stateGroup {
 	return g
 }
 
+// longRendering may have waited for a store that was out of reach, and so have outlived what was known of
+// access when it began.
+const longRendering = time.Second
+
 func (t *stateTopic) give(g *stateGroup, to []*Subscriber, values []eventlog.Value) {
 	if len(values) == 0 {
 		return
 	}
+	began := time.Now()
 	// An error says that nobody wants the values any more.
 	n, _ := g.members.deliver(to, g.Renderer, func(r Renderer, shared bool) ([]*Event, error) {
 		events := make([]*Event, len(values))
@@ -300,9 +315,24 @@ func (t *stateTopic) give(g *stateGroup, to []*Subscriber, values []eventlog.Val
 			}
 			events[i] = e
 		}
+		if time.Since(began) > longRendering {
+			readGuards(to)
+		}
 		return events, nil
 	})
 	t.hub.metrics.delivered.Add(float64(n))
+}
+
+// readGuards returns when the logs that guard subscribers have been read: whose access has ended by then
+// gets nothing more.
+func readGuards(of []*Subscriber) {
+	read := map[*topic]bool{} // one, as a rule
+	for _, s := range of {
+		if s.guard != nil && !read[s.guard.topic] {
+			read[s.guard.topic] = true
+			s.guard.topic.readAgain()
+		}
+	}
 }
 
 // fail ends everybody, and whoever still comes: the topic's successor serves the next ones.

@@ -220,6 +220,9 @@ func TestState(t *testing.T) {
 			w.subscribe(ofState(s, "")).saw("b2")
 			second.saw("b1", "a3", "b2")
 			first.saw("a3", "b1", "a3", "b2")
+			s.tell(eventlog.Gone("b"), value("b", 1)) // its versions begin anew
+			first.saw("a3", "b1", "a3", "b2", "b1")
+			w.subscribe(ofState(s, "")).saw("b1")
 		})
 	})
 	t.Run("positions don't concern it", func(t *testing.T) {

@@ -125,7 +125,8 @@ func (h *Hub) subscribeState(sub Subscription) (s *Subscriber, err error) {
 	if s.spec.Guard != "" {
 		guard := sub
 		guard.Spec.Topic, guard.Spec.State, guard.Spec.Guard, guard.Spec.Filter = sub.Spec.Guard, nil, "", 0
-		guard.Lane, guard.Done, guard.Share = nil, s.finish, nil
+		guard.Lane, guard.Done = nil, s.finish
+		guard.Sharing, guard.Share, guard.Personal = Sharing{}, nil, nil // it renders nothing
 		if s.guard, err = h.newLogSubscriber(guard); err != nil {
 			s.cancel()
 			return nil, err

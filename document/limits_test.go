@@ -100,6 +100,18 @@ func TestCircles(t *testing.T) {
 	}
 }
 
+// TestFragmentsOfOneName: the validator looks into each of them, so none may go unmeasured.
+func TestFragmentsOfOneName(t *testing.T) {
+	l := defaults(t)
+	const first, second = "{ ...F } fragment F on Query { __typename }", " fragment F on Query { __typename }"
+	if err := l.text(first); err != nil {
+		t.Errorf("one: %v", err)
+	}
+	if err := l.text(first + second); codeOf(err) != codeBadInput {
+		t.Errorf("two: %v", err)
+	}
+}
+
 // TestBombsTakeNoTime: fragments that double each other are measured once each.
 func TestBombsTakeNoTime(t *testing.T) {
 	bomb := "{ viewer { ...F0 } }"

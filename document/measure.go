@@ -35,10 +35,11 @@ type ruler struct {
 // measure refuses what is too large to be validated, or to be executed, whatever the schema.
 func (l *Limits) measure(doc *ast.QueryDocument) *gqlerror.Error {
 	r := &ruler{limits: l, fragments: make(map[string]*ast.FragmentDefinition, len(doc.Fragments)), sizes: map[string]*size{}}
-	for _, f := range doc.Fragments {
-		if r.fragments[f.Name] == nil { // of fragments with one name, the validator refuses the second
-			r.fragments[f.Name] = f
+	for _, f := range doc.Fragments { // one of a name is measured, and the validator looks into all
+		if r.fragments[f.Name] != nil {
+			return refusal(codeBadInput, f.Position, "there is more than one fragment %.100q", f.Name)
 		}
+		r.fragments[f.Name] = f
 	}
 	r.fail(exceeded(len(doc.Operations), l.Operations, nil, "operations in one document"))
 	r.fail(exceeded(len(doc.Fragments), l.Fragments, nil, "fragments"))

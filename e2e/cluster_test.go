@@ -89,6 +89,7 @@ func (c *cluster) check(t *testing.T, l *ledger) {
 // TestTwoNodesSeeTheSame: messages through both nodes, a subscriber at each, and the pub/sub
 // connections of both cut again and again.
 func TestTwoNodesSeeTheSame(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, nil)
 	c.populate(t)
 	stop, cuts := make(chan struct{}), make(chan int64, 1)
@@ -119,6 +120,7 @@ func TestTwoNodesSeeTheSame(t *testing.T) {
 // TestTwoNodesOneDies: a node is killed in the middle of sending; its reader goes on at the other
 // node with its cursor.
 func TestTwoNodesOneDies(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, nil)
 	c.populate(t)
 	c.senders = c.senders[2:] // those at B: a client whose node dies would go elsewhere too
@@ -146,6 +148,7 @@ func TestTwoNodesOneDies(t *testing.T) {
 
 // TestRedisStops for a while: sends answer UNAVAILABLE, streams stay, nothing is missing later.
 func TestRedisStops(t *testing.T) {
+	t.Parallel()
 	for _, outage := range []time.Duration{8 * time.Second, 20 * time.Second} {
 		t.Run(outage.String(), func(t *testing.T) {
 			if parleytest.Scale(0, 1) == 0 {
@@ -181,6 +184,7 @@ func TestRedisStops(t *testing.T) {
 // TestRedisLosesItsTail: an older snapshot comes back, so entries that were read are gone. Each
 // subscription is reset once and is live again.
 func TestRedisLosesItsTail(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, nil)
 	c.populate(t)
 	before := c.sendDuring(t, 100, func() {})
@@ -235,6 +239,7 @@ func afterwards() []string {
 // TestRedisIsFlushed: everything is gone. Each subscription ends once with HISTORY_LOST; new rooms
 // work without a restart.
 func TestRedisIsFlushed(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, nil)
 	ada, bob := parleytest.SignIn(t, c.a, "ada"), parleytest.SignIn(t, c.b, "bob")
 	room := ada.CreateRoom(t, "Sandcastle", "bob")
@@ -275,11 +280,13 @@ func TestRedisIsFlushed(t *testing.T) {
 }
 
 func TestPresenceAcrossNodes(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, quickPresence)
 	testPresence(t, c.a, c.b)
 }
 
 func TestTypingAcrossNodes(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, nil)
 	testTyping(t, c.a, c.b)
 }
@@ -287,6 +294,7 @@ func TestTypingAcrossNodes(t *testing.T) {
 // TestPresenceOfAKilledNode: the users of a node that dies go OFFLINE, once each, and those who
 // have come back elsewhere meanwhile don't.
 func TestPresenceOfAKilledNode(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, map[string]string{"PARLEY_PRESENCE_TTL": "3s", "PARLEY_PRESENCE_GRACE": "2s"})
 	ada := parleytest.SignIn(t, c.b, "ada")
 	n := parleytest.Scale(10, 50)

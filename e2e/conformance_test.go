@@ -21,6 +21,7 @@ const conformanceTime = 5 * time.Minute
 // beside it gqlgen's own transports and the protocols' reference servers, over the same schema. All of
 // ours must be right; what the others do is told.
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	if _, err := os.Stat(filepath.Join("conformance", "node_modules", "graphql-http")); err != nil {
 		t.Fatalf("%v: run make install", err)
 	}

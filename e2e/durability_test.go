@@ -11,6 +11,7 @@ import (
 // sending and started again. Every acknowledged message is there once; subscribers with their
 // cursors go on without gap or duplicate.
 func TestKillInTheMiddleOfSending(t *testing.T) {
+	t.Parallel()
 	node := parleytest.Start(t, nil)
 	n := parleytest.Scale(1000, 5000)
 	owner := parleytest.SignIn(t, node, "owner")

@@ -105,7 +105,7 @@ func badFrames(init string) []frameCase {
 		{"an empty close frame", masked(finalClose, ""), "close without code"},
 		{"half a frame, and silence", masked(finalText, init)[:20], "close 4408"},
 		{"half a header, and silence", []byte{finalText}, "close 4408"},
-		{"a message that never ends", append(masked(openText, ""), bytes.Repeat(masked(openMore, ""), 10_000)...), "close 4408"},
+		{"a message that never ends", append(masked(openText, ""), bytes.Repeat(masked(openMore, ""), 10_000)...), "close 1009"},
 		{"pings that never end", bytes.Repeat(masked(finalPing, "x"), 10_000), "close 4408"},
 	}
 }

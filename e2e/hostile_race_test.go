@@ -17,6 +17,7 @@ import (
 // to that entry, and nothing after it; so for one node, and for another node than the one where it
 // happens.
 func TestHostileRaces(t *testing.T) {
+	t.Parallel()
 	for name, start := range map[string]func(*testing.T) (at, elsewhere *parleytest.Node){
 		"SQLite": func(t *testing.T) (at, elsewhere *parleytest.Node) {
 			node := startHostile(t, nil)

@@ -59,6 +59,8 @@ func TestHostileReaders(t *testing.T) {
 		}
 	})
 	nothingLeft(t, node, before)
+	t.Run("that only ask", func(t *testing.T) { onlyAsks(t, node, ada, room) })
+	nothingLeft(t, node, before)
 	t.Run("that come back", func(t *testing.T) { comesBack(t, node, ada, room) })
 	nothingLeft(t, node, before)
 }
@@ -95,6 +97,24 @@ func followingStream(t *testing.T, node *parleytest.Node, ada *parleytest.Client
 		}
 	}
 	return conn, in
+}
+
+// onlyAsks sends queries with long answers, and reads none.
+func onlyAsks(t *testing.T, node *parleytest.Node, ada *parleytest.Client, room string) {
+	conn, in := following(t, node, ada, room)
+	page := parleytest.Operation{
+		Query:     `query($room: ID!) { room(id: $room) { a: messages(last: 100) { edges { node { content } } } b: messages(last: 100) { edges { node { content } } } } }`,
+		Variables: map[string]any{"room": room},
+	}
+	for i := range 40 { // of 1.6 MB each
+		if _, err := conn.Write(masked(finalText, startOf(fmt.Sprint("q", i), page))); err != nil {
+			break // it has been closed already
+		}
+	}
+	parleytest.Eventually(t, "it is closed", func() bool { return node.Metric(t, "parley_connections") == 0 })
+	if got := endOf(in); got != "close 1013" && got != "cut" { // what it hasn't read may keep the reason from it
+		t.Errorf("%s instead of 1013", got)
+	}
 }
 
 // comesBack: a reader stalls until the server has enough, reads what is left, and resumes.

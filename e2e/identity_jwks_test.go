@@ -55,6 +55,7 @@ func (k signingKey) client(t *testing.T, node *parleytest.Node) *parleytest.Clie
 // TestIdentityJWKS: the issuer's server rotates its keys, fails, and answers slowly, and whoever has a
 // token of a known key notices nothing.
 func TestIdentityJWKS(t *testing.T) {
+	t.Parallel()
 	var answer atomic.Pointer[http.HandlerFunc]
 	var fetches atomic.Int64
 	issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -148,6 +148,7 @@ func (l *listener) check(t *testing.T, name string, m *metronome) {
 // nodes. Nobody hears what was sent more than a second after the revocation was acknowledged, or
 // after the token's end; those beside them miss nothing.
 func TestIdentityEnds(t *testing.T) {
+	t.Parallel()
 	nodes := twoNodes(t)
 	owner := person(t, nodes[0], "owner")
 	room := owner.Must(t, `mutation { createRoom(input: {name: "Hall", type: CHANNEL, visibility: PUBLIC}) { room { id } } }`, nil).
@@ -282,6 +283,7 @@ func inParallel(n int, f func(int)) {
 // TestIdentityRefresh: a WebSocket goes on beyond its token, by a mutation or by a pong, with a
 // token of the same user's.
 func TestIdentityRefresh(t *testing.T) {
+	t.Parallel()
 	node := startHostile(t, map[string]string{"PARLEY_EXPIRY_SPREAD": "0s"})
 	token := func(user, name string, life time.Duration) string {
 		return signed(t, jwt.SigningMethodHS256, []byte(hostileSecret), jwt.MapClaims{"sub": user, "name": name, "exp": time.Now().Add(life).Unix()})

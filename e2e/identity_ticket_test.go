@@ -22,6 +22,7 @@ func ticketFor(t *testing.T, c *parleytest.Client, room string) string {
 // TestIdentityTickets: EventSource opens a subscription by a ticket, on any node; a later stream of
 // the same ticket takes over, resuming; revocations and expiries end it; nobody else can use it.
 func TestIdentityTickets(t *testing.T) {
+	t.Parallel()
 	nodes := twoNodes(t)
 	ada := person(t, nodes[0], "ada")
 	room := ada.CreateRoom(t, "Tickets")

@@ -197,6 +197,26 @@ func (o opening) open(t *testing.T, node *parleytest.Node) string {
 	return fmt.Sprintf("%d %s", response.StatusCode, result.Code())
 }
 
+// TestLimitsOfTickets: whoever guesses tickets is soon told to wait, and asks the store no more.
+func TestLimitsOfTickets(t *testing.T) {
+	node := startHostile(t, map[string]string{"PARLEY_RATE_LIMITS": "on", "PARLEY_RATE_OPERATIONS_ADDRESS": "1/h burst 3"})
+	for i, want := range []int{401, 401, 401, 429, 429} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, node.URL+"/graphql?ticket="+strings.Repeat("A", 43), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Accept", "text/event-stream")
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != want || (response.Header.Get("Retry-After") != "") != (want == 429) {
+			t.Errorf("guess %d: %d, Retry-After %q", i, response.StatusCode, response.Header.Get("Retry-After"))
+		}
+	}
+}
+
 // TestLimitsOfConnections counts connections by where they come from, and of the node, before the
 // upgrade and before a stream's head.
 func TestLimitsOfConnections(t *testing.T) {

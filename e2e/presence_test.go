@@ -35,6 +35,7 @@ func waitForStatus(t *testing.T, s *parleytest.Stream, user, status string) (oth
 }
 
 func TestPresenceOfOneNode(t *testing.T) {
+	t.Parallel()
 	node := parleytest.Start(t, quickPresence)
 	testPresence(t, node, node)
 }
@@ -68,6 +69,7 @@ func testPresence(t *testing.T, at, seenAt *parleytest.Node) {
 }
 
 func TestTypingAtOneNode(t *testing.T) {
+	t.Parallel()
 	node := parleytest.Start(t, nil)
 	testTyping(t, node, node)
 }

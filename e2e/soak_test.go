@@ -37,6 +37,7 @@ type soak struct {
 // message reaches each room's readers once and in order; memory, goroutines and descriptors stay flat.
 // PARLEY_SOAK=8h makes it as long as wished.
 func TestSoak(t *testing.T) {
+	t.Parallel()
 	while := time.Duration(parleytest.Scale(20, 30*60)) * time.Second
 	if longer, err := time.ParseDuration(os.Getenv("PARLEY_SOAK")); err == nil {
 		while = longer

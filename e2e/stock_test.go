@@ -31,6 +31,7 @@ const returnTime = 3 * parleytest.Patience
 // under traffic: connections cut in the middle of frames, and nodes killed. With the link of
 // clients/src/connect/resume.ts each subscription tells every message once, in order.
 func TestStockClients(t *testing.T) {
+	t.Parallel()
 	// How often people may send is beside the point here.
 	settings := map[string]string{"PARLEY_RATE_LIMITS": "off", "PARLEY_DATA": t.TempDir()}
 	t.Run("one node on SQLite", func(t *testing.T) {

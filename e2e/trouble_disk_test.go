@@ -53,6 +53,7 @@ func startRefused(t *testing.T, data string) string {
 
 // TestTroubleSecondProcess: a folder belongs to one process, until that ends, however it does.
 func TestTroubleSecondProcess(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	// An earlier process that ended without a word, whose pid is somebody else's by now.
 	if err := os.WriteFile(filepath.Join(data, "parley.lock"), fmt.Appendln(nil, os.Getpid()), 0o600); err != nil {
@@ -77,6 +78,7 @@ func TestTroubleSecondProcess(t *testing.T) {
 // TestTroubleFullDisk: as long as the disk is full, writes are answered UNAVAILABLE and operators are told
 // why; reading goes on, and so does all else once there is room. Nothing acknowledged is lost.
 func TestTroubleFullDisk(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", data).CombinedOutput(); err != nil {
 		t.Skipf("a small file system can't be mounted here: %s", out)
@@ -158,6 +160,7 @@ func TestTroubleFullDisk(t *testing.T) {
 
 // TestTroubleHeldDatabase: another tool holds the database's write lock for a while.
 func TestTroubleHeldDatabase(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	node := parleytest.Start(t, map[string]string{"PARLEY_DATA": data, "PARLEY_STORE_QUEUE": "20", "PARLEY_RATE_LIMITS": "off"})
 	ada := parleytest.SignIn(t, node, "ada")
@@ -205,6 +208,7 @@ func TestTroubleHeldDatabase(t *testing.T) {
 // TestTroubleDatabaseTaken: the database is deleted under the running server. What can't be kept isn't
 // acknowledged.
 func TestTroubleDatabaseTaken(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	node := parleytest.Start(t, map[string]string{"PARLEY_DATA": data, "PARLEY_RATE_LIMITS": "off"})
 	ada := parleytest.SignIn(t, node, "ada")
@@ -232,6 +236,7 @@ func TestTroubleDatabaseTaken(t *testing.T) {
 
 // TestTroubleReadOnlyFolder: a folder that can't be written is refused at start, with a reason.
 func TestTroubleReadOnlyFolder(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=1m,ro", "tmpfs", data).CombinedOutput(); err != nil {
 		t.Skipf("a read-only file system can't be mounted here: %s", out)

@@ -54,6 +54,7 @@ func quiet(t *testing.T, name string, s *parleytest.Stream, while time.Duration)
 // subscriptions stay and hear nothing; then they go on from the log without gap or duplicate, and one
 // who was removed meanwhile hears of nothing after that.
 func TestTroubleCutOff(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]struct{ break_, mend func(*parleytest.Way) }{
 		"reads fail, hints come": {
 			func(p *parleytest.Way) { p.Hold(parleytest.Ways{Answers: true}) },
@@ -140,6 +141,7 @@ func TestTroubleCutOff(t *testing.T) {
 
 // TestTroublePaused: Redis stands still, with all connections open, for longer than PARLEY_CUTOFF.
 func TestTroublePaused(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, map[string]string{"PARLEY_CUTOFF": cutoff.String(), "PARLEY_RATE_LIMITS": "off"})
 	c.populate(t)
 	l := c.sendDuring(t, parleytest.Scale(300, 3000), func() {
@@ -163,6 +165,7 @@ func TestTroublePaused(t *testing.T) {
 // TestTroubleSlow: Redis answers slowly, then not at all. Calls beyond those that may wait are answered
 // UNAVAILABLE at once, the others within the bound of a call, and nothing piles up.
 func TestTroubleSlow(t *testing.T) {
+	t.Parallel()
 	a, b, way := behindProxy(t, map[string]string{"PARLEY_STORE_QUEUE": "20"})
 	owner := parleytest.SignIn(t, b, "owner")
 	ada := parleytest.SignIn(t, a, "ada")

@@ -34,7 +34,20 @@ func (l *Limiter) Take(key string) error {
 		return nil
 	}
 	l.mu.Lock()
-	err := l.table.Take(time.Now(), Cost{Name: l.name, Key: key, Limit: l.limit})
+	err := l.table.Take(time.Now(), l.cost(key))
 	l.mu.Unlock()
 	return l.refusals.Count(err)
 }
+
+// Check returns an *[Exceeded] if one doing of a key's wouldn't be covered now, and charges nothing.
+func (l *Limiter) Check(key string) error {
+	if l == nil {
+		return nil
+	}
+	l.mu.Lock()
+	err := l.table.Check(time.Now(), l.cost(key))
+	l.mu.Unlock()
+	return l.refusals.Count(err)
+}
+
+func (l *Limiter) cost(key string) Cost { return Cost{Name: l.name, Key: key, Limit: l.limit} }

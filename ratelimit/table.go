@@ -33,6 +33,14 @@ func (t *Table) Take(now time.Time, costs ...Cost) error {
 	return nil
 }
 
+// Check charges nothing, and returns an *[Exceeded] if a cost isn't covered.
+func (t *Table) Check(now time.Time, cost Cost) error {
+	if wait := t.wait(now.UnixMicro(), cost); wait > 0 {
+		return exceeded(cost, wait)
+	}
+	return nil
+}
+
 func (t *Table) wait(at int64, c Cost) int64 {
 	if c.Limit.Unlimited() {
 		return 0

@@ -24,13 +24,18 @@ type Call struct {
 	op       *graphql.OperationContext
 }
 
-// Prepare parses and validates an operation. The errors are those of the request: nothing has been
+// Prepare charges its client for an operation, parses and validates it. The errors are those of the request: nothing has been
 // executed.
 func (s *Service) Prepare(ctx context.Context, executor graphql.GraphExecutor, params *graphql.RawParams) (call *Call, errs gqlerror.List) {
-	defer s.recoverCall(params.OperationName, &errs)
 	if errs := s.charged(ctx); errs != nil {
 		return nil, errs
 	}
+	return s.prepare(ctx, executor, params)
+}
+
+// prepare is Prepare of what has been charged already.
+func (s *Service) prepare(ctx context.Context, executor graphql.GraphExecutor, params *graphql.RawParams) (call *Call, errs gqlerror.List) {
+	defer s.recoverCall(params.OperationName, &errs)
 	ctx = graphql.StartOperationTrace(ctx)
 	params.ReadTime = graphql.TraceTiming{Start: graphql.Now(), End: graphql.Now()}
 	op, errs := executor.CreateOperationContext(ctx, params)
@@ -86,7 +91,7 @@ func Validate(ctx context.Context, params *graphql.RawParams) (ast.Operation, gq
 	if !ok {
 		return "", errorList(CodeInternal, "no operation is under way")
 	}
-	call, errs := of.call.service.Prepare(of.ctx, of.call.executor, params)
+	call, errs := of.call.service.prepare(of.ctx, of.call.executor, params)
 	if errs != nil {
 		return "", errs
 	}

@@ -20,7 +20,8 @@ type Conn struct {
 	outbox  *delivery.Outbox
 	crew    crew
 
-	base context.Context // what it was opened with
+	base     context.Context // what it was opened with
+	renewing sync.Mutex      // held while its viewer changes
 
 	mu         sync.Mutex
 	ctx        context.Context
@@ -145,7 +146,11 @@ func (c *Conn) identified(ctx context.Context) {
 // context of later operations; the connection now ends when that one's viewer's right does.
 // Operations under way go on as they are. While the connection ends it does nothing.
 func (c *Conn) Renew(identify func(base context.Context) context.Context) {
-	c.crew.Do(func() { c.identified(identify(c.base)) })
+	c.crew.Do(func() {
+		c.renewing.Lock() // whose token it is, and what that entitles to, change as one
+		defer c.renewing.Unlock()
+		c.identified(identify(c.base))
+	})
 }
 
 type connKey struct{}

@@ -184,6 +184,7 @@ func (o *operation) run(ctx context.Context, params *graphql.RawParams) {
 	}
 	if call.Type() != ast.Subscription {
 		o.answer(c.link.Wire.Result(o.id, call.Run(ctx)))
+		c.boundAnswers()
 		return
 	}
 	opened, errs := call.Open(ctx)
@@ -206,6 +207,13 @@ func (o *operation) answer(frame []byte) {
 	c.active--
 	c.answered++
 	o.lane.Control(frame)
+}
+
+// boundAnswers closes the connection of a client that asks, and doesn't read the answers.
+func (c *Conn) boundAnswers() {
+	if options := c.service.options; c.outbox.Waiting() > options.HighWater+options.MaxAnswers {
+		c.Close(ReasonOverload)
+	}
 }
 
 // follow tells where the subscription starts and has the hub serve it.

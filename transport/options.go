@@ -40,6 +40,8 @@ type Options struct {
 
 	// HighWater is how many bytes may wait for one connection. 0 means 1 MiB.
 	HighWater int
+	// MaxAnswers is how many bytes of answers to queries and mutations may wait beside them. 0 means 16 MiB.
+	MaxAnswers int
 	// MaxFrame bounds a WebSocket message, its fragments together, in bytes. 0 means 128 KiB.
 	MaxFrame int
 	// MaxBody bounds the body, or the query string, of a request in bytes. 0 means 128 KiB.
@@ -126,6 +128,7 @@ func (o Options) withDefaults() Options {
 		value   int
 	}{
 		{&o.HighWater, 1 << 20},
+		{&o.MaxAnswers, 16 << 20},
 		{&o.MaxFrame, 128 << 10},
 		{&o.MaxBody, 128 << 10},
 		{&o.MaxOperations, 100},

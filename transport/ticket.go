@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
+
+	"parley/ratelimit"
 )
 
 const ticketParameter = "ticket"
@@ -30,7 +32,11 @@ func (s *Service) Redeem(r *http.Request) (context.Context, *graphql.RawParams, 
 		return nil, nil, s.badRequest(errors.New("there are no tickets here"))
 	}
 	ctx, params, err := s.options.Redeem(r.Context(), query.Get(ticketParameter))
+	wait, limited := ratelimit.RetryAfter(err)
 	switch {
+	case limited:
+		return nil, nil, &Refusal{Status: http.StatusTooManyRequests, Code: CodeRateLimited,
+			Message: "too often, please wait", RetryAfter: ratelimit.WholeSeconds(wait)}
 	case errors.Is(err, ErrTryLater):
 		return nil, nil, &Refusal{Status: http.StatusServiceUnavailable, Code: CodeUnavailable,
 			Message: "the ticket can't be checked now, try again", RetryAfter: 1}

@@ -3,7 +3,9 @@ package parleytest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -208,15 +210,20 @@ func (o *Output) Tail(n int) []byte {
 	return all[max(0, len(all)-n):]
 }
 
-// FreeAddr is an address of this machine that nobody listens on.
+// FreeAddr is an address of this machine that nobody listens on. It is none of those that the kernel
+// gives to clients, which could take it before the server does (ip_local_port_range, from 32768).
 func FreeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	var l net.Listener
+	err := errors.New("no address was tried")
+	for range 100 {
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 29_000+rand.N(3700))); err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal(err)
+	return ""
 }
 
 // Eventually waits for a fact.

@@ -68,7 +68,7 @@ func (s *Store) reportCheck(ctx context.Context, began time.Time, err error) {
 }
 
 // confirm takes note of a check of a bucket: it confirms all that was stored before it began; what is only
-// suspected of being missed, the next check will; and nothing while some topics have still to be told.
+// suspected of being missed, the next check will; and nothing while topics that an earlier check found have still to be told.
 func (ts *topics) confirm(b *bucket, began time.Time) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -76,13 +76,18 @@ func (ts *topics) confirm(b *bucket, began time.Time) {
 	switch {
 	case watched == nil:
 		return
+	case watched.owed > 0 && !watched.settled:
 	case watched.owed > 0:
+		// What was suspected by the check before the last was heard or found since, and told.
+		if watched.before.After(watched.confirmed) {
+			watched.confirmed = watched.before
+		}
 	case len(watched.suspects) > 0:
 		watched.confirmed = watched.checked
 	default:
 		watched.confirmed = began
 	}
-	watched.checked = began
+	watched.before, watched.checked = watched.checked, began
 }
 
 // owed is the number of the finding for which a topic's watchers are to be told to look.

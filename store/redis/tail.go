@@ -61,9 +61,11 @@ type watchedBucket struct {
 	heard   uint64
 	rewound bool
 	// confirmed: whatever was stored in the bucket by then, watchers have been told of, or to look for.
-	// checked is when the last check began, owed how many of its topics have still to be told to look.
-	confirmed, checked time.Time
-	owed               int
+	// checked and before are when the last two checks began, owed how many of its topics have still to
+	// be told to look, settled that there was none when the present check began.
+	confirmed, checked, before time.Time
+	owed                       int
+	settled                    bool
 }
 
 func (b *watchedBucket) hear(n uint64) {
@@ -158,6 +160,7 @@ func (ts *topics) compare(b *bucket, began bucketMark, tail bucketTail, unheard 
 	if watched == nil {
 		return missing{}
 	}
+	watched.settled = watched.owed == 0
 	m := watched.compare(began, tail, unheard)
 	for _, t := range m.topics {
 		if t.owed == 0 {

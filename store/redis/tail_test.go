@@ -131,6 +131,12 @@ func TestConfirm(t *testing.T) {
 	ts.looked(one, ts.owed(one))
 	_, last := check(5, nil)
 	confirmed(last)
+	var found [4]time.Time // something each time, of which watchers are told by the next
+	for i := range found {
+		_, found[i] = check(4-uint64(i), nil)
+		ts.looked(one, ts.owed(one))
+	}
+	confirmed(found[1])
 	if _, watched := ts.confirmed(allBuckets()[1]); watched {
 		t.Error("a bucket that nobody watches is watched")
 	}

@@ -28,6 +28,8 @@ func (w *writer) tidyUp() (more bool) {
 	if w.overfull.any() {
 		if err := w.alone(w.overfull.trim); err != nil {
 			w.log.Error("sqlite: trimming failed", "error", err)
+			w.overfull.putOff()
+			return false
 		}
 		return true
 	}

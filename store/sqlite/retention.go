@@ -142,15 +142,18 @@ func (o *overfull) lookAgain() {
 	clear(o.young)
 }
 
+// putOff leaves them all for the next time: whatever went wrong may do so for a while.
+func (o *overfull) putOff() {
+	maps.Copy(o.young, o.ready)
+	clear(o.ready)
+}
+
 // trim trims a portion of one log. One that isn't down to its bounds stays for the next time.
 func (o *overfull) trim(ctx context.Context, t *tx) error {
 	for room := range o.ready {
 		dropped, err := t.trim(ctx, room, t.retention)
-		if err != nil || dropped < portionSize {
+		if err == nil && dropped < portionSize {
 			delete(o.ready, room)
-		}
-		if err != nil {
-			o.young[room] = true
 		}
 		return err
 	}

@@ -142,13 +142,12 @@ end
 if a.kind == JOINED and a.announced ~= rows.version(a.target.id) + 1 then
   return { 'announce', rows.version(a.target.id) + 1 }
 end
+if a.once then
+  turnOver()
+end
 local which, wait = pay(KEYS, 14, a.costs or {}, micros())
 if which then
   return { 'limited', which, wait }
-end
-
-if a.once then
-  turnOver()
 end
 
 local entry = nextEntry(room, a.kind, a.check, at)

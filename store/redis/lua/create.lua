@@ -16,7 +16,7 @@ local keys = {
   room = KEYS[1], log = KEYS[2], members = KEYS[3], active = KEYS[4], messages = KEYS[5], receipts = KEYS[6],
   public = KEYS[7],
 }
-if redis.call('EXISTS', keys.room) == 1 then
+if redis.call('HEXISTS', keys.room, 'epoch') == 1 then
   return { 'taken' }
 end
 local at = now()
