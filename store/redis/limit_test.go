@@ -11,7 +11,8 @@ import (
 // TestLimit: some calls at a time, some that wait, and no more.
 func TestLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimit(reserved+2, 3)
+		all := newLimits(reserved+2, 3)
+		l := all.newLimit()
 		var ends []func()
 		for range 2 {
 			end, err := l.take(t.Context())
@@ -56,7 +57,7 @@ func TestLimit(t *testing.T) {
 		}
 		end()
 		ends[1]()
-		if waiting, shed, taken := l.waiting.Load(), l.shed.Load(), len(l.turns); waiting != 0 || shed != 1 || taken != 0 {
+		if waiting, shed, taken := l.waiting.Load()+all.waiting.Load(), all.shed.Load(), len(l.turns); waiting != 0 || shed != 1 || taken != 0 {
 			t.Errorf("%d wait, %d were refused, %d are under way", waiting, shed, taken)
 		}
 	})

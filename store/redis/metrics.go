@@ -22,7 +22,7 @@ type metrics struct {
 	registered []prometheus.Collector
 }
 
-func newMetrics(client *servers, l *limit) *metrics {
+func newMetrics(client *servers, l *limits) *metrics {
 	return &metrics{
 		scripts: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "parley_redis_script_seconds",

@@ -124,7 +124,7 @@ func (s *Store) runOnce(ctx context.Context, sc *script, keys []string, args []a
 		return s.client.once(ctx, command...)
 	}
 	got, err := send(sc.command("EVALSHA", sc.lua.Hash(), keys, args))
-	if err != nil && goredis.HasErrorPrefix(err, "NOSCRIPT") { // a server that is new, or newly promoted
+	if isNoScript(err) {
 		got, err = send(sc.command("EVAL", sc.text, keys, args))
 	}
 	list, _ := got.([]any)
@@ -156,7 +156,8 @@ type call struct {
 	args []any
 }
 
-// runAll runs a reading script several times in one round trip, each run atomic by itself.
+// runAll runs a reading script several times in one round trip, each run atomic by itself. With an error,
+// the answers that came are there all the same, and nil in the place of the others.
 func (s *Store) runAll(ctx context.Context, sc *script, calls []call) ([]answer, error) {
 	if len(calls) == 0 {
 		return nil, nil
@@ -165,40 +166,43 @@ func (s *Store) runAll(ctx context.Context, sc *script, calls []call) ([]answer,
 	defer cancel()
 	start := time.Now()
 	answers, err := s.pipeline(ctx, sc, calls)
-	if err != nil && goredis.HasErrorPrefix(err, "NOSCRIPT") {
-		err = s.client.each(ctx, func(ctx context.Context, c *goredis.Client) error { return sc.lua.Load(ctx, c).Err() })
-	}
-	if answers == nil && ctx.Err() == nil && (err == nil || !isReply(err)) {
-		answers, err = s.pipeline(ctx, sc, calls)
+	if err != nil {
+		if isNoScript(err) {
+			err = s.client.each(ctx, func(ctx context.Context, c *goredis.Client) error { return sc.lua.Load(ctx, c).Err() })
+		}
+		if ctx.Err() == nil && (err == nil || !isReply(err)) {
+			answers, err = s.pipeline(ctx, sc, calls)
+		}
 	}
 	s.metrics.observe(sc, time.Since(start))
 	if err != nil {
-		return nil, fault(ctx, sc.name, err)
+		return answers, fault(ctx, sc.name, err)
 	}
 	return answers, nil
 }
 
+// isNoScript tells the answer of a server that is new, or newly promoted, and knows no scripts yet.
+func isNoScript(err error) bool { return err != nil && goredis.HasErrorPrefix(err, "NOSCRIPT") }
+
 func (s *Store) pipeline(ctx context.Context, sc *script, calls []call) ([]answer, error) {
-	cmds := make([]*goredis.Cmd, len(calls))
-	err := s.client.settled(ctx, func() error {
+	answers := make([]answer, len(calls))
+	err := s.client.settled(ctx, func() (failed error) {
 		pipe := s.client.Pipeline()
+		cmds := make([]*goredis.Cmd, len(calls))
 		for i, c := range calls {
 			cmds[i] = sc.lua.EvalShaRO(ctx, pipe, c.keys, c.args...)
 		}
-		_, err := pipe.Exec(ctx)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	answers := make([]answer, len(calls))
-	for i, cmd := range cmds {
-		var err error
-		if answers[i], err = cmd.Slice(); err != nil {
-			return nil, err
+		_, _ = pipe.Exec(ctx) // each command has its own error
+		for i, cmd := range cmds {
+			var err error
+			answers[i], err = cmd.Slice()
+			if failed == nil || isNoScript(err) { // that one can be mended
+				failed = err
+			}
 		}
-	}
-	return answers, nil
+		return failed
+	})
+	return answers, err
 }
 
 // answer is what a script returned. What isn't there, or of another type, reads as the zero value.

@@ -13,9 +13,9 @@ const (
 	stateInterval = 2 * time.Second
 	// maxRedirects is how often a command is sent on to where a cluster says its keys are.
 	maxRedirects = 5
-	// settling is how long a call waits, within its own time, for keys that are on the move between
-	// servers, firstMove and lastMove how long between tries.
-	settling  = 3 * time.Second
+	// settling is how long a call waits for keys that are on the move between servers, or the same part of
+	// the time it has, if that is less; firstMove and lastMove are how long between tries.
+	settling  = callTimeout * 3 / 5
 	firstMove = 5 * time.Millisecond
 	lastMove  = 100 * time.Millisecond
 )
@@ -49,6 +49,15 @@ func newServers(a address) *servers {
 		v.UniversalClient = v.cluster
 	}
 	return v
+}
+
+// onServer calls f with the client of each server, before it is used.
+func (v *servers) onServer(f func(*goredis.Client)) {
+	if v.cluster != nil {
+		v.cluster.OnNewNode(f)
+		return
+	}
+	f(v.UniversalClient.(*goredis.Client))
 }
 
 // poolSize is how many connections each server has at most.
@@ -125,7 +134,11 @@ func (onceCmd) NoRetry() bool { return true }
 
 // settled tries again, for a while, what servers refuse because its keys are on the move between them.
 func (v *servers) settled(ctx context.Context, try func() error) error {
-	late := time.Now().Add(settling)
+	wait := settling
+	if deadline, ok := ctx.Deadline(); ok {
+		wait = min(wait, time.Until(deadline)*3/5)
+	}
+	late := time.Now().Add(wait)
 	for pause := firstMove; ; pause = min(2*pause, lastMove) {
 		err := try()
 		if !onTheMove(err) || time.Now().After(late) {

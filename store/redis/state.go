@@ -3,8 +3,8 @@ package redis
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
+	"time"
 
 	"parley/eventlog"
 )
@@ -101,13 +101,33 @@ func (s *Store) readStates(ctx context.Context, names []string) ([]eventlog.Valu
 // statesAtOnce bounds how many values are read in one round trip.
 const statesAtOnce = 200
 
-// rereadStates reads the stale states and hands them over.
+// reread reads the states again that may have changed unheard, at once, and at each tick those that
+// couldn't be read. It is apart from heal, which mustn't wait for turns.
+func (s *Store) reread(ctx context.Context) {
+	ticker := time.NewTicker(s.tailCheck)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		case <-s.stale.wake:
+		}
+		s.rereadStates(ctx)
+	}
+}
+
+// rereadStates reads the stale states, until one part can't be read, and hands them over.
 func (s *Store) rereadStates(ctx context.Context) {
-	for part := range slices.Chunk(s.stale.takeAll(), statesAtOnce) {
+	for {
+		part := s.stale.take(statesAtOnce)
+		if len(part) == 0 {
+			return
+		}
 		values, err := s.currentStates(ctx, part)
 		if err != nil {
 			s.stale.keep(part)
-			continue
+			return
 		}
 		for i, name := range part {
 			if t := s.topics.named(name); t != nil {

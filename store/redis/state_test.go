@@ -54,11 +54,14 @@ func (rec *recorder) sink(values []eventlog.Value) {
 // until waits until the last thing told is want.
 func (rec *recorder) until(want string) {
 	rec.t.Helper()
-	eventually(rec.t, "the watcher is told "+want, func() bool {
-		rec.mu.Lock()
-		defer rec.mu.Unlock()
-		return rec.told[len(rec.told)-1] == want
-	})
+	eventually(rec.t, "the watcher is told "+want, func() bool { return rec.last() == want })
+}
+
+// last is the last thing told.
+func (rec *recorder) last() string {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	return rec.told[len(rec.told)-1]
 }
 
 // story returns all that was told, the versions of which must grow.

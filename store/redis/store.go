@@ -39,8 +39,8 @@ type Options struct {
 	Registerer prometheus.Registerer
 	// TailCheck is how often lost hints are looked for; 0 means each second.
 	TailCheck time.Duration
-	// Queue is how many calls may wait at a time for a slow server; more are answered Unavailable at
-	// once. 0 means 1024.
+	// Queue is how many calls may wait at a time for a slow server, for each in a cluster; more are
+	// answered Unavailable at once. 0 means 1024.
 	Queue int
 }
 
@@ -64,7 +64,7 @@ type Store struct {
 	stale   *pending[string]
 	leases  leases
 
-	limit   *limit
+	limits  *limits
 	contact contact
 
 	// wrongLayout is set while the server has data of another storage format.
@@ -104,9 +104,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.limit = newLimit(client.poolSize(), o.Queue)
-	s.client.AddHook(s.limit)
-	s.metrics = newMetrics(s.client, s.limit)
+	s.limits = newLimits(client.poolSize(), o.Queue)
+	s.client.onServer(s.limits.add)
+	s.metrics = newMetrics(s.client, s.limits)
 	if err := s.start(ctx); err != nil {
 		return nil, errors.Join(err, s.client.Close())
 	}
@@ -124,10 +124,11 @@ func (s *Store) begin() {
 	s.contact.checked.Store(new(time.Now()))
 	s.buses = newBuses(s.client, s.receive, s.resubscribed, s.metrics.reconnects)
 	for _, b := range s.buses {
-		s.running.Go(func() { b.run(ctx) })
+		s.running.Go(func() { b.run(vital(ctx)) })
 	}
 	s.running.Go(func() { s.heal(ctx) })
 	s.running.Go(func() { s.handOutLooks(ctx) })
+	s.running.Go(func() { s.reread(ctx) })
 }
 
 // Close ends the store's goroutines and connections. Calls after it answer Unavailable.

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -15,38 +16,40 @@ const (
 	sweepAtOnce = 500
 )
 
-// chore is one thing that a sweep has to do.
-type chore func(ctx context.Context) error
+// chore is one thing that a sweep has to do in a bucket.
+type chore struct {
+	in *bucket
+	do func(ctx context.Context) error
+}
 
 // Sweep implements [presence.Store]. Every chore is idempotent, so that it doesn't matter how many
-// nodes find it at once.
+// nodes find it at once. A bucket that can't be swept doesn't hold up the others.
 func (s *Store) Sweep(ctx context.Context, grace time.Duration) (more bool, err error) {
 	chores, more, err := s.chores(ctx, grace)
-	if err != nil {
-		return false, err
-	}
 	if len(chores) > sweepAtOnce {
 		chores, more = chores[:sweepAtOnce], true
 	}
-	for _, do := range chores {
-		if err := do(ctx); err != nil {
-			return false, err
+	failed := map[*bucket]bool{}
+	for _, c := range chores {
+		if failed[c.in] {
+			continue
+		}
+		if failure := c.do(ctx); failure != nil {
+			failed[c.in], err = true, cmp.Or(err, failure)
 		}
 	}
-	return more, nil
+	return more && err == nil, err
 }
 
-// chores finds what is due, and whether that is all. The leases are read last, so that an instance
-// with devices and without a lease is one whose lease has ended.
+// chores finds what is due, and whether that is all; with an error, what is due where that can be read.
+// The leases are read last, so that an instance with devices and without a lease is one whose lease has
+// ended.
 func (s *Store) chores(ctx context.Context, grace time.Duration) (chores []chore, more bool, err error) {
 	calls := make([]call, bucketCount)
 	for i, b := range allBuckets() {
 		calls[i] = call{keys: b.keys("instances", "grace", "typing-due"), args: []any{dueAtOnce}}
 	}
-	due, err := s.runAll(ctx, dueScript, calls)
-	if err != nil {
-		return nil, false, err
-	}
+	due, unread := s.runAll(ctx, dueScript, calls)
 	leases, err := s.run(ctx, leasesScript, []string{leasesKey()})
 	if err != nil {
 		return nil, false, err
@@ -57,12 +60,10 @@ func (s *Store) chores(ctx context.Context, grace time.Duration) (chores []chore
 			return slices.Contains(living, instance)
 		})
 		overdue, full, err := s.choresIn(ctx, b, lapsed, due[i], grace)
-		if err != nil {
-			return nil, false, err
-		}
+		unread = cmp.Or(unread, err)
 		chores, more = append(chores, overdue...), more || full
 	}
-	return chores, more, nil
+	return chores, more, unread
 }
 
 // choresIn lists what is due in a bucket: the users with devices of lapsed instances, those whose
@@ -77,19 +78,19 @@ func (s *Store) choresIn(
 		}
 		full = full || len(users) == dueAtOnce
 		for _, user := range users {
-			chores = append(chores, func(ctx context.Context) error {
+			chores = append(chores, chore{in: b, do: func(ctx context.Context) error {
 				return s.disconnect(ctx, instance, "", user, grace)
-			})
+			}})
 		}
 	}
 	over, expired := due.list(2).from(0), due.list(3).from(0)
 	for _, user := range over {
-		chores = append(chores, func(ctx context.Context) error { return s.takeOffline(ctx, user) })
+		chores = append(chores, chore{in: b, do: func(ctx context.Context) error { return s.takeOffline(ctx, user) }})
 	}
 	for _, room := range expired {
-		chores = append(chores, func(ctx context.Context) error {
+		chores = append(chores, chore{in: b, do: func(ctx context.Context) error {
 			return s.setTyping(ctx, room, presence.User{}, 0)
-		})
+		}})
 	}
 	return chores, full || len(over) == dueAtOnce || len(expired) == dueAtOnce, nil
 }

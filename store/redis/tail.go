@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -171,8 +172,7 @@ func (ts *topics) compare(b *bucket, began bucketMark, tail bucketTail, unheard 
 	return m
 }
 
-// heal checks the tails at each tick, those of buckets whose hints may have been lost at once, and reads
-// the states again that may have changed unheard.
+// heal checks the tails at each tick, and those of buckets whose hints may have been lost at once.
 func (s *Store) heal(ctx context.Context) {
 	ticker := time.NewTicker(s.tailCheck)
 	defer ticker.Stop()
@@ -184,9 +184,7 @@ func (s *Store) heal(ctx context.Context) {
 			s.check(vital(ctx))
 		case <-s.unheard.wake:
 			_ = s.checkTails(vital(ctx), true) // the next tick's will say
-		case <-s.stale.wake:
 		}
-		s.rereadStates(ctx)
 	}
 }
 
@@ -245,7 +243,7 @@ func (s *Store) checkTails(ctx context.Context, onlyUnheard bool) error {
 }
 
 // readTails reads the tails of buckets, each from where it was at the last check, in one round trip to
-// each server. Those of servers that don't answer are left out.
+// each server. Those are left out for which no server answers.
 func (s *Store) readTails(ctx context.Context, from map[*bucket]bucketMark) map[*bucket]bucketTail {
 	ctx, cancel := context.WithTimeout(ctx, tailTimeout)
 	defer cancel()
@@ -260,10 +258,9 @@ func (s *Store) readTails(ctx context.Context, from map[*bucket]bucketMark) map[
 	var reading sync.WaitGroup
 	for home, buckets := range homes {
 		reading.Go(func() {
-			tails, err := readTailsAt(ctx, home, buckets, from)
+			tails, err := s.readTailsAt(ctx, home, buckets, from)
 			if err != nil {
 				s.client.reload(ctx)
-				return
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -274,36 +271,63 @@ func (s *Store) readTails(ctx context.Context, from map[*bucket]bucketMark) map[
 	return all
 }
 
-func readTailsAt(
+// readTailsAt reads the tails of the buckets that a server has. With an error, those are left out that it
+// doesn't answer for. A slot on the move has some keys here and some elsewhere, and is the server's until
+// all have gone.
+func (s *Store) readTailsAt(
 	ctx context.Context, home *goredis.Client, buckets []*bucket, from map[*bucket]bucketMark,
 ) (map[*bucket]bucketTail, error) {
 	pipe := home.Pipeline()
 	info := pipe.Info(ctx, "replication")
-	states := make([]*goredis.SliceCmd, len(buckets))
-	recent := make([]*goredis.ZSliceCmd, len(buckets))
+	readings := make([]tailReading, len(buckets))
 	for i, b := range buckets {
-		states[i] = pipe.HMGet(ctx, b.key("bucket"), "n", "mark", "evicted")
-		recent[i] = pipe.ZRangeByScoreWithScores(ctx, b.key("recent"), &goredis.ZRangeBy{
-			Min: "(" + strconv.FormatUint(from[b].n, 10), Max: "+inf",
-		})
+		readings[i] = readTail(ctx, pipe, b, from[b])
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, err
+	_, err := pipe.Exec(ctx)
+	if info.Err() != nil {
+		return nil, info.Err()
 	}
 	lineage := parseInfo(info.Val())["master_replid"]
 	tails := make(map[*bucket]bucketTail, len(buckets))
 	for i, b := range buckets {
-		tail := bucketTail{
-			bucketState: decodeBucketState(states[i].Val()), lineage: lineage, recent: map[string]uint64{},
+		if failed := readings[i].err(); failed != nil && goredis.HasErrorPrefix(failed, "ASK") {
+			readings[i] = readTail(ctx, s.client, b, from[b])
 		}
-		for _, z := range recent[i].Val() {
-			if name, ok := z.Member.(string); ok {
-				tail.recent[name] = uint64(z.Score)
-			}
+		if readings[i].err() == nil {
+			tails[b] = readings[i].tail(lineage)
 		}
-		tails[b] = tail
 	}
-	return tails, nil
+	return tails, err
+}
+
+// tailReading are the commands that read a bucket's tail. The state comes first, so that what is recent
+// holds all that the state counts.
+type tailReading struct {
+	state  *goredis.SliceCmd
+	recent *goredis.ZSliceCmd
+}
+
+func readTail(ctx context.Context, c goredis.Cmdable, b *bucket, from bucketMark) tailReading {
+	return tailReading{
+		state: c.HMGet(ctx, b.key("bucket"), "n", "mark", "evicted"),
+		recent: c.ZRangeByScoreWithScores(ctx, b.key("recent"), &goredis.ZRangeBy{
+			Min: "(" + strconv.FormatUint(from.n, 10), Max: "+inf",
+		}),
+	}
+}
+
+func (r tailReading) err() error { return cmp.Or(r.state.Err(), r.recent.Err()) }
+
+func (r tailReading) tail(lineage string) bucketTail {
+	tail := bucketTail{
+		bucketState: decodeBucketState(r.state.Val()), lineage: lineage, recent: map[string]uint64{},
+	}
+	for _, z := range r.recent.Val() {
+		if name, ok := z.Member.(string); ok {
+			tail.recent[name] = uint64(z.Score)
+		}
+	}
+	return tail
 }
 
 // handOutLooks tells watchers, batch by batch, that they may have missed something.

@@ -169,13 +169,24 @@ func (c *Cluster) UntilMaster(s *Server) {
 	c.eventually("the replica has taken over", s.IsMaster)
 }
 
+// BeginMove begins to move a slot to another master, and returns the one that has it. Only the keys named
+// are there then.
+func (c *Cluster) BeginMove(slot int64, to *Server, keys ...string) (from *Server) {
+	c.t.Helper()
+	from = c.masterOfSlot(slot)
+	to.Do("CLUSTER", "SETSLOT", slot, "IMPORTING", from.id())
+	from.Do("CLUSTER", "SETSLOT", slot, "MIGRATING", to.id())
+	for _, key := range keys {
+		from.Do("MIGRATE", "127.0.0.1", to.port, key, 0, 5000)
+	}
+	return from
+}
+
 // Move moves a slot and its keys to another master while it is used, as redis-cli --cluster reshard
 // does, and returns how many keys there were.
 func (c *Cluster) Move(slot int64, to *Server) (keys int) {
 	c.t.Helper()
-	from := c.masterOfSlot(slot)
-	to.Do("CLUSTER", "SETSLOT", slot, "IMPORTING", from.id())
-	from.Do("CLUSTER", "SETSLOT", slot, "MIGRATING", to.id())
+	from := c.BeginMove(slot, to)
 	for {
 		batch, _ := from.Do("CLUSTER", "GETKEYSINSLOT", slot, 10).([]any)
 		if len(batch) == 0 {
