@@ -93,6 +93,7 @@ func startPeer(t *testing.T, command func(host, port string) *exec.Cmd) (url str
 
 // TestDraft2026 switches the server to the statuses of GraphQL over HTTP's draft of August 2026.
 func TestDraft2026(t *testing.T) {
+	t.Parallel()
 	draft := parleytest.Start(t, map[string]string{"PARLEY_DRAFT2026": "true"})
 	audited := parleytest.Start(t, nil)
 	const accept = "application/graphql-response+json"

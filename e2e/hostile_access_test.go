@@ -11,6 +11,7 @@ import (
 
 // TestHostileAccess: what people who aren't members, or no more, or not that much, try.
 func TestHostileAccess(t *testing.T) {
+	t.Parallel()
 	node := startHostile(t, nil)
 	t.Run("of a private room", func(t *testing.T) { privateRoom(t, node) })
 	t.Run("of a public room", func(t *testing.T) { publicRoom(t, node) })

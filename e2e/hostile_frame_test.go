@@ -19,6 +19,7 @@ import (
 
 // TestHostileFrames sends over WebSockets what RFC 6455 doesn't allow.
 func TestHostileFrames(t *testing.T) {
+	t.Parallel()
 	node := startHostile(t, quickTimes)
 	ada := person(t, node, "ada")
 	before := settled(t, node)

@@ -36,6 +36,7 @@ func headers(pairs ...string) http.Header {
 
 // TestHostileHTTP sends what isn't GraphQL over HTTP.
 func TestHostileHTTP(t *testing.T) {
+	t.Parallel()
 	node := startHostile(t, map[string]string{"PARLEY_ORIGINS": "https://friend.example"})
 	token := tokenOf(t, "ada")
 	before := settled(t, node)
@@ -230,6 +231,7 @@ var rawCases = []struct{ name, bytes, want string }{
 
 // TestHostileBytes sends what isn't HTTP.
 func TestHostileBytes(t *testing.T) {
+	t.Parallel()
 	node := startHostile(t, nil)
 	before := settled(t, node)
 	seen := newTable("case", "answer")

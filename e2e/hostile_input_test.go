@@ -31,6 +31,7 @@ func newHostileWorld(t *testing.T, settings map[string]string) *hostileWorld {
 
 // TestHostileInput sends every kind of bad input over every transport.
 func TestHostileInput(t *testing.T) {
+	t.Parallel()
 	for engine, settings := range hostileEngines(t) {
 		t.Run(engine, func(t *testing.T) {
 			w := newHostileWorld(t, settings)

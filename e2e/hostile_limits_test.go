@@ -125,6 +125,7 @@ func (w *hostileWorld) abuses() []hostileCase {
 // TestHostileLimits sends documents beyond each limit, and just within it, over every transport, by
 // nobody in particular where that will do.
 func TestHostileLimits(t *testing.T) {
+	t.Parallel()
 	w := newHostileWorld(t, map[string]string{"PARLEY_MAX_AUDIENCE_COST": "1000", "PARLEY_MAX_RESPONSE": "819200"})
 	var beyond, within []hostileCase
 	for _, b := range w.bounds() {

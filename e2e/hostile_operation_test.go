@@ -29,6 +29,7 @@ func completeOf(id string) string {
 
 // TestHostileOperations: one socket wants too much of everything.
 func TestHostileOperations(t *testing.T) {
+	t.Parallel()
 	node := startHostile(t, nil)
 	ada := person(t, node, "ada")
 	room := ada.CreateRoom(t, "Plug")
@@ -182,6 +183,7 @@ var trickyTexts = []string{
 
 // TestHostileText sends texts that are legal, and would break the streams they come through.
 func TestHostileText(t *testing.T) {
+	t.Parallel()
 	node := startHostile(t, nil)
 	ada := person(t, node, "ada")
 	room := ada.CreateRoom(t, "Ink")

@@ -26,6 +26,7 @@ type socketCase struct {
 
 // TestHostileSockets says over WebSockets what graphql-transport-ws doesn't allow.
 func TestHostileSockets(t *testing.T) {
+	t.Parallel()
 	node := startHostile(t, quickTimes)
 	ada := person(t, node, "ada")
 	room := ada.CreateRoom(t, "Plug")
@@ -186,6 +187,7 @@ func oddButFine(room string) []socketCase {
 
 // TestHostileSubprotocols: only graphql-transport-ws is spoken.
 func TestHostileSubprotocols(t *testing.T) {
+	t.Parallel()
 	node := startHostile(t, nil)
 	for _, offered := range [][]string{nil, {"graphql-ws"}, {"mqtt", "graphql-ws"}, {"GRAPHQL-TRANSPORT-WS"}} {
 		t.Run(strings.Join(offered, ","), func(t *testing.T) {

@@ -36,6 +36,7 @@ func (c hostileCase) forbidden() hostileCase {
 
 // TestHostileTrusted: where only trusted documents are served, nothing else is, by any transport.
 func TestHostileTrusted(t *testing.T) {
+	t.Parallel()
 	const viewer, room = `query Viewer { viewer { id } }`, `query Room($id: ID!) { room(id: $id) { id name } }`
 	const typing = `subscription Typing($id: ID!) { typing(roomId: $id) { users { id } } }`
 	const join = `mutation Join($id: ID!) { joinRoom(input: {roomId: $id}) { room { id } } }`
@@ -77,6 +78,7 @@ func TestHostileTrusted(t *testing.T) {
 // TestHostileIntrospection: the schema is shown where that is set, by every transport; and a hash
 // without a text is answered so that stock clients send the text.
 func TestHostileIntrospection(t *testing.T) {
+	t.Parallel()
 	const schema, user = `{ __schema { queryType { name } } }`, `{ __type(name: "User") { name } }`
 	on := startHostile(t, map[string]string{"PARLEY_INTROSPECTION": "on"})
 	ada := person(t, on, "ada")

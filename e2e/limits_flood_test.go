@@ -167,6 +167,7 @@ func floodKinds() []floodKind {
 // TestLimitsOfOneSocket: what floods a socket ends it, by a code after which stock clients come back
 // unless what they send is wrong in itself.
 func TestLimitsOfOneSocket(t *testing.T) {
+	t.Parallel()
 	node := startHostile(t, map[string]string{"PARLEY_RATE_LIMITS": "on"})
 	ada := person(t, node, "ada")
 	before := settled(t, node)
@@ -196,6 +197,7 @@ func TestLimitsOfOneSocket(t *testing.T) {
 // TestLimitsOfChurn: who subscribes too often on one connection is told so for each operation too
 // many, and served on the same connection afterwards.
 func TestLimitsOfChurn(t *testing.T) {
+	t.Parallel()
 	node := startHostile(t, map[string]string{"PARLEY_RATE_LIMITS": "on", "PARLEY_RATE_OPERATIONS_CONNECTION": "10/s burst 20"})
 	ada := person(t, node, "ada")
 	s, err := dialSocket(t.Context(), node, "", nil)

@@ -27,6 +27,7 @@ const (
 
 // TestLimits uses up each limit, and then comes once more by every transport.
 func TestLimits(t *testing.T) {
+	t.Parallel()
 	for engine, settings := range hostileEngines(t) {
 		t.Run(engine, func(t *testing.T) {
 			settings["PARLEY_RATE_LIMITS"] = "on"
@@ -199,6 +200,7 @@ func (o opening) open(t *testing.T, node *parleytest.Node) string {
 
 // TestLimitsOfTickets: whoever guesses tickets is soon told to wait, and asks the store no more.
 func TestLimitsOfTickets(t *testing.T) {
+	t.Parallel()
 	node := startHostile(t, map[string]string{"PARLEY_RATE_LIMITS": "on", "PARLEY_RATE_OPERATIONS_ADDRESS": "1/h burst 3"})
 	for i, want := range []int{401, 401, 401, 429, 429} {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, node.URL+"/graphql?ticket="+strings.Repeat("A", 43), nil)
@@ -220,6 +222,7 @@ func TestLimitsOfTickets(t *testing.T) {
 // TestLimitsOfConnections counts connections by where they come from, and of the node, before the
 // upgrade and before a stream's head.
 func TestLimitsOfConnections(t *testing.T) {
+	t.Parallel()
 	node := startHostile(t, map[string]string{
 		"PARLEY_RATE_LIMITS": "on", "PARLEY_MAX_CONNECTIONS_ADDRESS": "2", "PARLEY_MAX_CONNECTIONS": "12",
 		"PARLEY_TRUSTED_PROXIES": "127.0.0.0/8", "PARLEY_INIT_TIMEOUT": "60s",
