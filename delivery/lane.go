@@ -103,13 +103,17 @@ func (l *Lane) Flush() { l.outbox.flush() }
 // Control puts a control item of the subscription and has it flushed: it is never dropped, but
 // vanishes when the lane is closed.
 func (l *Lane) Control(frame []byte) {
+	if l.PutControl(frame) {
+		l.Flush()
+	}
+}
+
+// PutControl is Control for a caller that holds locks, and calls Flush later if it reports true.
+func (l *Lane) PutControl(frame []byte) (kick bool) {
 	o := l.outbox
 	o.mu.Lock()
-	kick := !l.closed && !o.closed && o.put(item{shared: frame, lane: l})
-	o.mu.Unlock()
-	if kick {
-		o.flush()
-	}
+	defer o.mu.Unlock()
+	return !l.closed && !o.closed && o.put(item{shared: frame, lane: l})
 }
 
 // Advance puts a control item that tells of a position without an event, and has it flushed. It

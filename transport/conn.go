@@ -12,8 +12,8 @@ import (
 )
 
 // Conn is the server's side of one socket or stream. While nothing happens it is one parked
-// goroutine (read.go); writing (write.go), operations (operation.go) and closing have goroutines
-// of their own that end with their work.
+// goroutine (read.go); operations (operation.go), closing, and writing to who doesn't read (write.go) have
+// goroutines of their own that end with their work.
 type Conn struct {
 	service *Service
 	link    Link
@@ -38,7 +38,10 @@ type Conn struct {
 	overdue  Reason    // what the deadline means
 	asked    time.Time // when the first heartbeat was sent that the peer hasn't answered; zero for none
 
+	raw     rawSocket
 	writing sync.Mutex   // held by whoever writes to the socket
+	rest    []byte       // of what was begun to be written; guarded by writing
+	broken  bool         // a write failed, perhaps within a frame: nothing can follow; guarded by writing
 	flushes atomic.Int64 // flushes asked for and not yet done
 
 	release          func() // what Identify got; read after the crew's end
@@ -59,6 +62,7 @@ func (s *Service) Connect(link Link) (*Conn, bool) {
 	c.link.Early, c.link.Greeting, c.link.Context = nil, nil, nil
 	c.base, c.cancel = context.WithCancel(context.WithValue(link.Context, connKey{}, c))
 	c.ctx = c.base
+	c.raw = rawOf(link.Socket)
 	c.outbox = delivery.NewOutbox(s.options.HighWater, c.flush, c.overflow)
 	full := c.enter(link.Context)
 	c.startTimer()

@@ -199,14 +199,18 @@ func (o *operation) run(ctx context.Context, params *graphql.RawParams) {
 func (o *operation) answer(frame []byte) {
 	c := o.conn
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if o.state != operationRuns {
+		c.mu.Unlock()
 		return
 	}
 	o.state = operationAnswered
 	c.active--
 	c.answered++
-	o.lane.Control(frame)
+	kick := o.lane.PutControl(frame) // before another flush can find it answered
+	c.mu.Unlock()
+	if kick {
+		o.lane.Flush()
+	}
 }
 
 // boundAnswers closes the connection of a client that asks, and doesn't read the answers.

@@ -1,10 +1,16 @@
 package transport
 
 import (
+	"errors"
 	"maps"
+	"os"
 	"sync"
 	"time"
 )
+
+// Whoever puts something into an idle outbox writes it, too, as far as the kernel takes it at once: so
+// an event costs each connection one write, and nobody waits. What the kernel doesn't take is left to a
+// goroutine, which only readers that lag behind have; meanwhile others only put.
 
 const (
 	// maxWrite is how much one write to a socket takes from the outbox, give or take a frame.
@@ -13,30 +19,66 @@ const (
 	maxPooled = 16 << 10
 )
 
-var writeBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
+var writers = sync.Pool{New: func() any { return newWriter() }}
 
-// flush starts writing what waits in the outbox (its flush callback).
+// writer is what writing needs while it goes on.
+type writer struct {
+	buf []byte
+	rawWrite
+}
+
+func newWriter() *writer {
+	w := &writer{buf: make([]byte, 0, 4<<10)}
+	w.rawWrite.prepare()
+	return w
+}
+
+func (w *writer) release() {
+	w.rawWrite.forget()
+	if cap(w.buf) <= maxPooled {
+		writers.Put(w)
+	}
+}
+
+// flush writes what waits in the outbox (its flush callback). It doesn't block.
 func (c *Conn) flush() {
 	c.flushes.Add(1)
-	started := c.crew.Go(func() {
-		defer c.flushed()
-		c.writing.Lock()
-		defer c.writing.Unlock()
-		if err := c.writeWaiting(); err != nil {
-			c.outbox.Close()
-			c.Close(ReasonGone)
+	if c.raw.usable() && c.writing.TryLock() { // else somebody says farewell
+		done, err := c.writeAtOnce()
+		c.broken = err != nil
+		c.writing.Unlock()
+		if done || err != nil {
+			c.flushed(err)
+			return
 		}
-	})
-	if !started {
+	}
+	if !c.crew.Go(c.flushPatiently) {
 		c.flushes.Add(-1)
 	}
+}
+
+func (c *Conn) flushPatiently() {
+	c.writing.Lock()
+	err := c.writeWaiting()
+	c.broken = err != nil
+	c.writing.Unlock()
+	c.flushed(err)
 }
 
 // flushing reports whether bytes wait for the peer to read.
 func (c *Conn) flushing() bool { return c.flushes.Load() > 0 }
 
-// flushed notes that a flush is done. After the last one all ends of operations have been written.
-func (c *Conn) flushed() {
+// flushed notes that a flush is done, or has failed. After the last one all ends of operations have been
+// written.
+func (c *Conn) flushed(err error) {
+	if err != nil {
+		c.outbox.Close()
+		reason := ReasonGone
+		if errors.Is(err, os.ErrDeadlineExceeded) { // it is there, and reads nothing at all
+			reason = ReasonOverload
+		}
+		c.Close(reason)
+	}
 	c.mu.Lock()
 	settled := c.flushes.Add(-1) == 0 && c.answered > 0
 	if settled {
@@ -49,32 +91,58 @@ func (c *Conn) flushed() {
 	}
 }
 
-// writeWaiting writes until the outbox is idle.
-func (c *Conn) writeWaiting() error {
-	pooled := writeBuffers.Get().(*[]byte)
-	defer func() {
-		if cap(*pooled) <= maxPooled {
-			writeBuffers.Put(pooled)
+// writeAtOnce writes until the outbox is idle, or the kernel's buffer is full: then it is not done, and
+// keeps the rest.
+func (c *Conn) writeAtOnce() (done bool, err error) {
+	w := writers.Get().(*writer)
+	defer w.release()
+	for len(c.rest) == 0 {
+		more := false
+		if w.buf, more = c.outbox.Take(w.buf[:0], maxWrite); !more {
+			return true, nil
 		}
-	}()
+		n, err := w.now(c.raw, w.buf)
+		if err != nil {
+			return false, err
+		}
+		c.rest = append(c.rest, w.buf[n:]...)
+	}
+	return false, nil
+}
+
+// writeWaiting writes until the outbox is idle, at the peer's pace.
+func (c *Conn) writeWaiting() error {
+	w := writers.Get().(*writer)
+	defer w.release()
+	rest := c.rest
+	c.rest = nil
+	if err := c.write(w, rest); err != nil {
+		return err
+	}
 	for {
-		bytes, more := c.outbox.Take((*pooled)[:0], maxWrite)
-		*pooled = bytes
-		if !more {
+		more := false
+		if w.buf, more = c.outbox.Take(w.buf[:0], maxWrite); !more {
 			return c.unlimitWrite()
 		}
-		if err := c.write(bytes); err != nil {
+		if err := c.write(w, w.buf); err != nil {
 			return err
 		}
 	}
 }
 
-func (c *Conn) write(bytes []byte) error {
-	if err := c.limitWrite(); err != nil {
-		return err
+// write writes bytes, as long as the peer takes any in the time that a write may take.
+func (c *Conn) write(w *writer, bytes []byte) error {
+	for len(bytes) > 0 {
+		if err := c.limitWrite(); err != nil {
+			return err
+		}
+		n, err := w.some(c.raw, c.link.Socket, bytes)
+		if err != nil {
+			return err
+		}
+		bytes = bytes[n:]
 	}
-	_, err := c.link.Socket.Write(bytes)
-	return err
+	return nil
 }
 
 // limitWrite sets the deadline of the next write.
@@ -106,12 +174,16 @@ func (c *Conn) sayFarewell(reason Reason) bool {
 	}
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	if c.writeWaiting() != nil {
+	if c.broken || c.writeWaiting() != nil {
 		return false
 	}
 	c.outbox.Close()
-	if frame := c.link.Wire.Farewell(reason); frame != nil && c.write(frame) != nil {
-		return false
+	if frame := c.link.Wire.Farewell(reason); frame != nil {
+		w := writers.Get().(*writer)
+		defer w.release()
+		if c.write(w, frame) != nil {
+			return false
+		}
 	}
 	return c.limitRead() == nil // of the read under way
 }
