@@ -23,6 +23,8 @@ type Event struct {
 	// Key is the state key whose older value this one replaces; only for state.
 	Key string
 
+	// before is the position right before the event: where a reader stands who has seen all but it.
+	before eventlog.Cursor
 	// reset: it leads into another history, where offsets may be lower.
 	reset bool
 

@@ -47,6 +47,7 @@ type groupLetter struct {
 	run   []eventlog.Publication
 	join  *entrance
 	leave *Subscriber
+	lags  *Subscriber
 	lost  *loss
 	// done is closed: what came before it has been passed on.
 	done chan struct{}
@@ -100,6 +101,8 @@ func (g *group) handle(letters []groupLetter) {
 			g.join(l.join)
 		case l.leave != nil:
 			g.members.remove(l.leave)
+		case l.lags != nil:
+			g.fallBehind(l.lags)
 		case l.lost != nil:
 			g.disperse(l.lost)
 			g.end()
@@ -114,7 +117,7 @@ func (g *group) take(run []eventlog.Publication) {
 	if len(g.members.all) == 0 { // it has dispersed: it shows nothing, and so stands nowhere new
 		return
 	}
-	n, err := g.pass(g.members.all, run)
+	n, err := g.pass(g.members.all, run, g.settled.Load())
 	if n > 0 {
 		last := &run[n-1]
 		g.settle(logCursor(g.topic.name, last.Position, last.Seq))
@@ -124,10 +127,10 @@ func (g *group) take(run []eventlog.Publication) {
 	}
 }
 
-// pass renders publications once, gives them to all receivers, and ends those whose access they end
-// right after the entry that does. An error says why it stopped after n of them: the audience has
-// moved, or nobody wants them any more.
-func (g *group) pass(to []*Subscriber, run []eventlog.Publication) (n int, err error) {
+// pass renders publications that follow a position once, gives them to all receivers, and ends those
+// whose access they end right after the entry that does. An error says why it stopped after n of them:
+// the audience has moved, or nobody wants them any more.
+func (g *group) pass(to []*Subscriber, run []eventlog.Publication, after *eventlog.Cursor) (n int, err error) {
 	for g.ctx.Err() == nil { // else an earlier run may have been given up
 		rest := run[n:]
 		if len(rest) == 0 {
@@ -136,12 +139,15 @@ func (g *group) pass(to []*Subscriber, run []eventlog.Publication) (n int, err e
 		if i := slices.IndexFunc(rest, endsAccess); i >= 0 {
 			rest = rest[:i+1]
 		}
-		done, err := g.deliver(to, rest)
+		done, err := g.deliver(to, rest, after)
 		n += done
 		if err != nil {
 			return n, err
 		}
-		endAccess(to, &rest[done-1])
+		last := &rest[done-1]
+		endAccess(to, last)
+		at := logCursor(g.topic.name, last.Position, last.Seq)
+		after = &at
 	}
 	return n, g.ctx.Err()
 }
@@ -149,7 +155,7 @@ func (g *group) pass(to []*Subscriber, run []eventlog.Publication) (n int, err e
 func (g *group) settle(at eventlog.Cursor) { g.settled.Store(&at) }
 
 // deliver is pass without the ends of access.
-func (g *group) deliver(to []*Subscriber, run []eventlog.Publication) (n int, err error) {
+func (g *group) deliver(to []*Subscriber, run []eventlog.Publication, after *eventlog.Cursor) (n int, err error) {
 	if g.key.guards {
 		return len(run), nil
 	}
@@ -158,7 +164,10 @@ func (g *group) deliver(to []*Subscriber, run []eventlog.Publication) (n int, er
 	var moved error
 	deliveries, err := g.members.deliver(to, g.renderer, func(r Renderer, shared bool) ([]*Event, error) {
 		var events []*Event
+		before := *after
 		for i := range run {
+			stands := before
+			before = logCursor(g.topic.name, run[i].Position, run[i].Seq)
 			if !g.key.filter.Has(run[i].Kind) {
 				continue
 			}
@@ -170,6 +179,7 @@ func (g *group) deliver(to []*Subscriber, run []eventlog.Publication) (n int, er
 			if err != nil {
 				return nil, err
 			}
+			e.before = stands
 			events = append(events, e)
 		}
 		return events, nil
@@ -187,33 +197,51 @@ func (g *group) deliver(to []*Subscriber, run []eventlog.Publication) (n int, er
 // join takes a member in, once it has what it lacks.
 func (g *group) join(e *entrance) {
 	s := e.s
-	n, err := g.pass([]*Subscriber{s}, e.missing)
+	if s.lane != nil {
+		s.lane.enter(laneJoins)
+	}
+	n, err := g.pass([]*Subscriber{s}, e.missing, &s.at)
 	switch {
 	case s.ended.Load():
 	case isAudienceMoved(err):
 		if n > 0 {
 			s.moveTo(e.missing[n-1].Position, e.missing[n-1].Seq)
 		}
+		s.at, _ = s.leaves(s.at)
 		s.regroup()
 	case err == nil:
 		g.settle(e.at)
 		g.members.add(s)
 		s.group.Store(g)
+		if s.lane != nil {
+			s.lane.enter(laneLives)
+		}
 		s.nowLive()
 	}
+}
+
+// fallBehind lets a member go that lags.
+func (g *group) fallBehind(s *Subscriber) {
+	if s.group.Load() != g || !s.lane.lags() {
+		return
+	}
+	g.members.remove(s)
+	stands, _ := s.leaves(*g.settled.Load())
+	s.catchUp(stands)
 }
 
 func endsAccess(p eventlog.Publication) bool {
 	return slices.ContainsFunc(p.Access, func(a eventlog.AccessChange) bool { return a.Change != eventlog.AccessBegins })
 }
 
-// endAccess ends those subscribers whose access a publication ended. Their leaving the group follows.
+// endAccess ends those subscribers whose access a publication ended. Their leaving the group follows. One
+// that lags has yet to read up to there.
 func endAccess(among []*Subscriber, p *eventlog.Publication) {
 	if !endsAccess(*p) {
 		return
 	}
 	for _, s := range among {
-		if change, ends := p.Ends(s.spec.Principal); ends {
+		if change, ends := p.Ends(s.spec.Principal); ends && (s.lane == nil || s.lane.endUnlessLagging()) {
 			s.finish(endOf(change))
 		}
 	}

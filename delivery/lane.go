@@ -1,6 +1,10 @@
 package delivery
 
-import "context"
+import (
+	"context"
+
+	"parley/eventlog"
+)
 
 // Lane is one subscription's way through its connection's outbox.
 type Lane struct {
@@ -19,6 +23,11 @@ type Lane struct {
 	offered   bool
 	offeredIn uint32
 
+	stage laneStage
+	// base is where the reader of a lagging lane stands; lagged is told that it lags, under no lock.
+	base   eventlog.Cursor
+	lagged func()
+
 	waiting int                      // items in the outbox
 	values  map[string]*waitingValue // the state items among them, by key
 }
@@ -32,18 +41,22 @@ func (o *Outbox) NewLane(framing Framing, suffix []byte) *Lane {
 func (l *Lane) Put(events ...*Event) (kick bool) {
 	o := l.outbox
 	o.mu.Lock()
-	overflows := false
+	overflows, laggards := false, []*Lane(nil)
 	for _, e := range events {
-		if l.deaf() {
-			break
+		if o.bytes > o.highWater && !l.deaf() && !l.replaces(e) && l.stage != laneJoins {
+			laggards = append(laggards, o.lag(l, e)...)
+			overflows = l.stage != laneLags && o.bytes > o.highWater
+			o.over = o.over || overflows
 		}
-		if o.bytes > o.highWater && !l.replaces(e) {
-			o.over, overflows = true, true
+		if l.deaf() || l.stage == laneLags {
 			break
 		}
 		kick = l.put(e) || kick
 	}
 	o.mu.Unlock()
+	for _, laggard := range laggards {
+		laggard.lagged()
+	}
 	if overflows {
 		o.overflow()
 	}
@@ -64,7 +77,7 @@ func (l *Lane) put(e *Event) (kick bool) {
 		if e.reset {
 			l.history++
 		}
-		return o.put(item{shared: shared, lane: l, kind: eventItem})
+		return o.put(item{shared: shared, lane: l, kind: eventItem, before: &e.before})
 	}
 	if w := l.values[e.Key]; w != nil { // it takes the place of the older one
 		o.bytes += len(shared) - len(w.shared)
@@ -116,18 +129,18 @@ func (l *Lane) PutControl(frame []byte) (kick bool) {
 	return !l.closed && !o.closed && o.put(item{shared: frame, lane: l})
 }
 
-// Advance puts a control item that tells of a position without an event, and has it flushed. It
-// does nothing when an event at or past offset has been put, or a reset since Subscriber.Moved gave
+// Advance puts an item that tells of a position without an event, and has it flushed. It does
+// nothing when an event at or past the position has been put, or a reset since Subscriber.Moved gave
 // out the position: positions never go back.
-func (l *Lane) Advance(offset uint64, frame []byte) {
+func (l *Lane) Advance(to eventlog.Cursor, frame []byte) {
 	o := l.outbox
 	o.mu.Lock()
-	forward := !l.deaf() && offset > l.last && (!l.offered || l.offeredIn == l.history)
+	forward := !l.deaf() && to.Position.Offset > l.last && (!l.offered || l.offeredIn == l.history)
 	l.offered = false
 	if forward {
-		l.last = offset
+		l.last = to.Position.Offset
 	}
-	kick := forward && o.put(item{shared: frame, lane: l})
+	kick := forward && o.put(item{shared: frame, lane: l, kind: positionItem, before: &to})
 	o.mu.Unlock()
 	if kick {
 		o.flush()
@@ -157,6 +170,13 @@ func (l *Lane) offer(offset uint64, history uint32) bool {
 // ErrOutboxClosed.
 func (l *Lane) WaitForRoom(ctx context.Context) error { return l.outbox.whenRoomy(ctx, func() {}) }
 
+// isRoomy reports whether the outbox is at most half full, or closed.
+func (l *Lane) isRoomy() bool {
+	l.outbox.mu.Lock()
+	defer l.outbox.mu.Unlock()
+	return l.outbox.closed || l.outbox.roomy()
+}
+
 // end takes no more events and no more positions; what waits goes out still.
 func (l *Lane) end() {
 	l.outbox.mu.Lock()
@@ -174,7 +194,7 @@ func (l *Lane) Close() {
 	if l.waiting == 0 || o.closed {
 		return
 	}
-	o.bytes -= o.queue.drop(l)
+	o.bytes -= o.queue.drop(func(i *item) bool { return i.lane == l })
 	l.waiting, l.values = 0, nil
 	o.signal()
 }

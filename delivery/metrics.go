@@ -15,6 +15,8 @@ type metrics struct {
 	heals     prometheus.Counter
 	resets    prometheus.Counter
 	regroups  prometheus.Counter
+	lags      prometheus.Counter
+	lagging   prometheus.Gauge
 	latency   prometheus.Histogram
 	groups    prometheus.Gauge
 }
@@ -30,6 +32,10 @@ func newMetrics(r prometheus.Registerer, h *Hub) *metrics {
 		heals:     counter("heals_total", "Reads of a log because hints were, or may have been, missing."),
 		resets:    counter("resets_total", "Live subscriptions taken out of a history that was lost."),
 		regroups:  counter("regroups_total", "Live subscriptions judged anew because their audience may read something else now."),
+		lags:      counter("lags_total", "Live subscriptions whose reader fell behind, and that were then served from the log."),
+		lagging: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: "parley", Name: "lagging", Help: "Subscriptions being served from the log because their reader fell behind.",
+		}),
 		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "parley", Name: "message_latency_seconds",
 			Help:    "From an entry's writing, by the store's clock, to the outboxes of a group's connections.",
@@ -40,7 +46,7 @@ func newMetrics(r prometheus.Registerer, h *Hub) *metrics {
 		}),
 	}
 	if r != nil {
-		r.MustRegister(m.renders, m.delivered, m.replayed, m.heals, m.resets, m.regroups, m.latency, m.groups, hubCollector{h})
+		r.MustRegister(m.renders, m.delivered, m.replayed, m.heals, m.resets, m.regroups, m.lags, m.lagging, m.latency, m.groups, hubCollector{h})
 	}
 	return m
 }

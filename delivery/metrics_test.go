@@ -27,7 +27,7 @@ func TestMetrics(t *testing.T) {
 			"parley_topics/log": 1, "parley_topics/state": 1, "parley_store_silence_seconds": 0,
 			"parley_groups":        4, // two of the log, one of state, and that of the guards
 			"parley_renders_total": 2 + 2*4 + 1, "parley_replayed_total": 2, "parley_deliveries_total": 2*4 + 1,
-			"parley_heals_total": 1, "parley_resets_total": 0, "parley_regroups_total": 0,
+			"parley_heals_total": 1, "parley_lagging": 0, "parley_lags_total": 0, "parley_resets_total": 0, "parley_regroups_total": 0,
 		})
 		w.log.truncate(room, 2)
 		w.log.look(room)

@@ -328,10 +328,13 @@ func (s *story) join(principal string, resets bool, group int, at eventlog.Posit
 	}
 	sub.Sharing = sub.Share(access)
 	s.clients = append(s.clients, &listener{
-		client: s.subscribeOn(newConnection(1000), sub), principal: principal, shows: sub.Spec.Filter, resets: resets,
+		client: s.subscribeOn(newConnection(outboxes[group%len(outboxes)]), sub), principal: principal, shows: sub.Spec.Filter, resets: resets,
 		start: start, startsAt: at, losses: s.losses,
 	})
 }
+
+// outboxes are how many bytes may wait for listeners: of an event or two, or of all that there are.
+var outboxes = []int{60, 200, 10_000}
 
 func (l *fakeLog) isDown() bool {
 	l.mu.Lock()

@@ -83,7 +83,7 @@ func TestMoved(t *testing.T) {
 			}
 			close(hold)
 			w.settle()
-			c.lane.Advance(late.Position.Offset, []byte("late  "+c.name+"\n"))
+			c.lane.Advance(late, []byte("late  "+c.name+"\n"))
 			w.settle()
 			silent := w.log.append(room, kindSilent)
 			told(w, c, from(silent))

@@ -126,7 +126,7 @@ func (s *story) judgeEnd(l *listener, at *entry, resets int) error {
 	switch ends := l.ends(); {
 	case len(ends) > 1:
 		return fmt.Errorf("ended twice: %v", ends)
-	case l.closed || l.conn.overflows.Load() > 0:
+	case l.closed:
 		return nil
 	case len(ends) == 0:
 		return l.follows(s.last(), at)

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"parley/delivery"
+	"parley/eventlog"
 )
 
 // plain frames an event as its payload.
@@ -21,6 +22,10 @@ func (plain) AppendEvent(dst []byte, e *delivery.Event) []byte { return append(d
 
 func event(offset uint64, payload string) *delivery.Event {
 	return &delivery.Event{Payload: []byte(payload), Offset: offset}
+}
+
+func position(offset uint64) eventlog.Cursor {
+	return eventlog.Cursor{Position: eventlog.Position{Offset: offset}}
 }
 
 func stateEvent(key, payload string) *delivery.Event {
@@ -126,7 +131,7 @@ func TestOutbox(t *testing.T) {
 		a.Close()
 		d.put(a, event(2, "2"), stateEvent("x", "x2"))
 		a.Control([]byte("complete "))
-		a.Advance(9, []byte("9 "))
+		a.Advance(position(9), []byte("9 "))
 		d.put(b, event(2, "2"))
 		d.takes("1b 2b ")
 		a.Close()
@@ -150,7 +155,7 @@ func TestOutbox(t *testing.T) {
 		d.Close()
 		d.put(a, event(2, "2"))
 		a.Control([]byte("!"))
-		a.Advance(9, []byte("9"))
+		a.Advance(position(9), []byte("9"))
 		d.Control([]byte("!"))
 		a.Close()
 		d.takes("")
@@ -158,12 +163,12 @@ func TestOutbox(t *testing.T) {
 	t.Run("positions are told forward only", func(t *testing.T) {
 		d := newDesk(t, 100)
 		a := d.NewLane(plain{}, []byte(" "))
-		a.Advance(3, []byte("@3 "))
-		a.Advance(3, []byte("@3 "))
+		a.Advance(position(3), []byte("@3 "))
+		a.Advance(position(3), []byte("@3 "))
 		d.put(a, event(5, "5"))
-		a.Advance(4, []byte("@4 "))
-		a.Advance(5, []byte("@5 "))
-		a.Advance(6, []byte("@6 "))
+		a.Advance(position(4), []byte("@4 "))
+		a.Advance(position(5), []byte("@5 "))
+		a.Advance(position(6), []byte("@6 "))
 		d.takes("@3 5 @6 ")
 		if a.Last() != 6 {
 			t.Errorf("Last is %d, want 6", a.Last())
@@ -177,7 +182,7 @@ func TestHighWater(t *testing.T) {
 		a, b := d.NewLane(plain{}, nil), d.NewLane(plain{}, nil)
 		d.put(a, event(1, "123456"), event(2, "123456"), event(3, "x"))
 		d.put(b, event(1, "y"))
-		a.Advance(9, []byte("@9"))
+		a.Advance(position(9), []byte("@9"))
 		if d.overflows != 1 {
 			t.Fatalf("%d overflows, want 1", d.overflows)
 		}

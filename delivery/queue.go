@@ -1,6 +1,10 @@
 package delivery
 
-import "slices"
+import (
+	"slices"
+
+	"parley/eventlog"
+)
 
 // item is something that waits in an outbox.
 type item struct {
@@ -8,6 +12,8 @@ type item struct {
 	shared []byte
 	lane   *Lane // nil for control items of the connection
 	kind   itemKind
+	// before is where the lane's reader stands as long as the item waits; only of events and positions.
+	before *eventlog.Cursor
 	// value holds the bytes instead, where a newer value may replace them.
 	value *waitingValue
 }
@@ -17,6 +23,7 @@ type itemKind uint8
 const (
 	controlItem itemKind = iota
 	eventItem
+	positionItem
 	stateItem
 )
 
@@ -35,15 +42,21 @@ func (i *item) bytes() []byte {
 
 func (i *item) size() int {
 	n := len(i.bytes())
-	if i.kind != controlItem {
+	if i.suffixed() {
 		n += len(i.lane.suffix)
 	}
 	return n
 }
 
+// suffixed reports whether the lane's suffix follows the shared bytes.
+func (i *item) suffixed() bool { return i.kind == eventItem || i.kind == stateItem }
+
+// droppable reports whether the log can tell later what the item tells.
+func (i *item) droppable() bool { return i.kind == eventItem || i.kind == positionItem }
+
 func (i *item) appendTo(dst []byte) []byte {
 	dst = append(dst, i.bytes()...)
-	if i.kind != controlItem {
+	if i.suffixed() {
 		dst = append(dst, i.lane.suffix...)
 	}
 	return dst
@@ -98,13 +111,14 @@ func (q *queue) reset() {
 	q.items, q.head = q.items[:0], 0
 }
 
-// drop takes out all items of a lane and returns how many bytes they were.
-func (q *queue) drop(l *Lane) (bytes int) {
+// drop takes out the items that are to go and returns how many bytes they were.
+func (q *queue) drop(goes func(*item) bool) (bytes int) {
 	kept := slices.DeleteFunc(q.items[q.head:], func(i item) bool {
-		if i.lane == l {
-			bytes += i.size()
+		if !goes(&i) {
+			return false
 		}
-		return i.lane == l
+		bytes += i.size()
+		return true
 	})
 	q.items = q.items[:q.head+len(kept)]
 	if len(kept) == 0 {

@@ -265,29 +265,6 @@ func TestGroupFarBehind(t *testing.T) {
 	})
 }
 
-// TestSlowReader: one who doesn't read holds nobody else of the group.
-func TestSlowReader(t *testing.T) {
-	inWorld(t, delivery.Options{}, func(w world) {
-		slow := newConnection(1000)
-		slow.stop()
-		stopped, other := w.subscribeOn(slow, forOne("ada")), w.subscribe(forOne("bob"))
-		w.settle()
-		all := w.log.notes(room, 500)
-		other.saw(names(all...)...)
-		w.same("overflows", slow.overflows.Load(), int64(1))
-		if cursor, moved := stopped.moved(); moved {
-			t.Errorf("told position %d past events that were refused", cursor.Position.Offset)
-		}
-		slow.resume()
-		w.settle()
-		seen := stopped.seen()
-		w.same("what was seen before", seen, names(all[:len(seen)]...))
-		if len(seen) == 0 || len(seen) > 100 {
-			t.Errorf("%d events waited", len(seen))
-		}
-	})
-}
-
 // TestSlowReplay: a replay keeps the pace of its reader and never overflows, though many share the
 // connection.
 func TestSlowReplay(t *testing.T) {
@@ -301,7 +278,9 @@ func TestSlowReplay(t *testing.T) {
 		}
 		w.settle()
 		reads, _ := w.log.count()
-		w.same("pages read", reads, 20)
+		if reads > 20 {
+			t.Errorf("%d pages of 50 have been read of what nobody can take yet", reads)
+		}
 		slow.resume()
 		for _, c := range clients {
 			c.saw(names(all...)...)

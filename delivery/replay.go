@@ -24,14 +24,14 @@ func (s *Subscriber) start() {
 
 // follow replays from where the subscriber stands until it is live, or ended.
 func (s *Subscriber) follow() {
-	for verified := false; ; {
+	for verified := false; s.hasRoom(); {
 		if s.readsOn() {
 			v, ok := s.join(verified)
 			if !ok || v.live {
 				return
 			}
 			if len(v.missing) > 0 {
-				if !s.replay(v.missing) {
+				if _, ok = s.replay(v.missing); !ok {
 					return
 				}
 				verified = false
@@ -75,7 +75,7 @@ func (s *Subscriber) join(verified bool) (verdict, bool) {
 
 // readToTail replays the log up to its tail; false means that the subscription has ended.
 func (s *Subscriber) readToTail() bool {
-	for s.ctx.Err() == nil {
+	for s.hasRoom() {
 		page, err := s.hub.read(s.ctx, s.topic.name, s.at.Position)
 		if gap, ok := errors.AsType[*eventlog.GapError](err); ok {
 			if !s.crossIf(gap) {
@@ -87,10 +87,11 @@ func (s *Subscriber) readToTail() bool {
 			s.fail(err)
 			return false
 		}
-		if !s.replay(page.Publications) {
+		all, ok := s.replay(page.Publications)
+		if !ok {
 			return false
 		}
-		if s.at.Position.Offset == page.Tail.Offset {
+		if all && s.at.Position.Offset == page.Tail.Offset {
 			s.moveTo(page.Tail, page.TailSeq) // what a client gave may lack epoch or seq
 			return true
 		}
@@ -105,24 +106,35 @@ func (s *Subscriber) fail(err error) {
 	}
 }
 
-// replay gives the subscriber a run of the log, at the reader's pace; false means that the
-// subscription has ended.
-func (s *Subscriber) replay(pubs []eventlog.Publication) bool {
+// hasRoom waits until the reader has taken enough for more to be put; false means that the subscription
+// has ended. Nothing is read from the log, and kept, before that.
+func (s *Subscriber) hasRoom() bool {
+	return s.ctx.Err() == nil && (s.lane == nil || s.lane.WaitForRoom(s.ctx) == nil)
+}
+
+// replay gives the subscriber a run of the log, up to where there is no room for more of it (not all).
+// Not ok means that the subscription has ended.
+func (s *Subscriber) replay(pubs []eventlog.Publication) (all, ok bool) {
 	for i := range pubs {
 		p := &pubs[i]
 		if p.Offset == s.from && !beginsAccess(p, s.spec.Principal) && !s.authorize() {
-			return false
+			return false, false
 		}
-		if s.spec.Filter.Has(p.Kind) && s.spec.Readable.Contains(p.Offset) && !s.show(p, false) {
-			return false
+		if s.spec.Filter.Has(p.Kind) && s.spec.Readable.Contains(p.Offset) {
+			if !s.lane.isRoomy() {
+				return false, true
+			}
+			if !s.show(p, s.at, false) {
+				return false, false
+			}
 		}
 		s.moveTo(p.Position, p.Seq)
 		if change, ends := p.Ends(s.spec.Principal); ends && p.Offset >= s.from {
 			s.finish(endOf(change))
-			return false
+			return false, false
 		}
 	}
-	return s.ctx.Err() == nil
+	return true, s.ctx.Err() == nil
 }
 
 // beginsAccess reports whether a publication is the one by which a principal's access begins. An
@@ -138,8 +150,9 @@ func (s *Subscriber) moveTo(position eventlog.Position, seq uint64) {
 	s.replayed.Store(&at)
 }
 
-// show renders one publication for this subscriber and puts it into its outbox once there is room.
-func (s *Subscriber) show(p *eventlog.Publication, reset bool) bool {
+// show renders one publication for this subscriber and puts it into its outbox once there is room. Before
+// is where a reader stands who has seen all but it.
+func (s *Subscriber) show(p *eventlog.Publication, before eventlog.Cursor, reset bool) bool {
 	e, err := s.rendered(p)
 	for isAudienceMoved(err) {
 		if !s.authorize() {
@@ -153,7 +166,7 @@ func (s *Subscriber) show(p *eventlog.Publication, reset bool) bool {
 	if err != nil {
 		return false
 	}
-	e.reset = reset
+	e.reset, e.before = reset, before
 	if s.lane.putWithRoom(s.ctx, e) != nil {
 		return false
 	}
@@ -233,12 +246,12 @@ func (s *Subscriber) showReset(gap *eventlog.GapError) bool {
 	return s.show(&eventlog.Publication{
 		Position: gap.Tail, Seq: gap.TailSeq, Kind: eventlog.KindReset,
 		Payload: eventlog.Reset{Log: s.topic.name, Reason: gap.Reason, At: time.Now().UTC().Truncate(time.Millisecond)},
-	}, true)
+	}, s.at, true)
 }
 
 // backfill shows what the trimmed log no longer has, up to the tail at which it goes on.
 func (s *Subscriber) backfill(gap *eventlog.GapError) bool {
-	for seq := s.at.Seq; ; {
+	for seq := s.at.Seq; s.hasRoom(); {
 		var pubs []eventlog.Publication
 		err := s.hub.retry(s.ctx, forever, "reading messages", func() (err error) {
 			pubs, err = s.spec.Backfill(s.ctx, seq, s.hub.options.PageSize)
@@ -248,19 +261,24 @@ func (s *Subscriber) backfill(gap *eventlog.GapError) bool {
 			s.fail(err)
 			return false
 		}
-		before := seq
+		if len(pubs) == 0 {
+			return true
+		}
 		for i := range pubs {
 			p := &pubs[i]
 			if p.Offset > gap.Tail.Offset {
 				return true
 			}
-			if s.spec.Readable.Contains(p.Offset) && !s.show(p, false) {
-				return false
+			if s.spec.Readable.Contains(p.Offset) {
+				if !s.lane.isRoomy() {
+					break
+				}
+				if !s.show(p, logCursor(s.topic.name, s.at.Position, seq), false) {
+					return false
+				}
 			}
 			seq = p.Seq
 		}
-		if seq == before {
-			return true
-		}
 	}
+	return false
 }

@@ -140,7 +140,7 @@ func (s *storm) comeAndGo(n int) {
 	}
 	for range n % 5 {
 		if cursor, moved := subscriber.Moved(); moved {
-			sub.Lane.Advance(cursor.Position.Offset, []byte("@  lane\n"))
+			sub.Lane.Advance(cursor, []byte("@  lane\n"))
 		}
 		s.log.look(log)
 	}

@@ -95,6 +95,9 @@ func (h *Hub) newSubscriber(sub Subscription) *Subscriber {
 		s.personal = sub.Renderer
 	}
 	s.ctx, s.cancel = context.WithCancel(h.ctx)
+	if s.lane != nil {
+		s.lane.serve(s.lagged)
+	}
 	return s
 }
 
@@ -221,11 +224,14 @@ func (s *Subscriber) nowLive() {
 
 // lose is told by the group that the subscriber, live up to a position, can't go on there.
 func (s *Subscriber) lose(l *loss, at *eventlog.Cursor) {
-	s.replayed.Store(at)
-	s.group.Store(nil)
-	if l.moved {
-		s.at, s.ours = *at, true
+	stands, lagging := s.leaves(*at)
+	switch {
+	case l.moved:
+		s.at, s.ours = stands, s.read(stands)
 		s.regroup()
+		return
+	case lagging && l.err == nil:
+		s.catchUp(stands)
 		return
 	}
 	s.hub.metrics.resets.Inc()
@@ -237,11 +243,45 @@ func (s *Subscriber) lose(l *loss, at *eventlog.Cursor) {
 		return
 	}
 	s.hub.spawn(func() {
-		s.at, s.ours = *at, true
+		s.at, s.ours = stands, true
 		if s.cross(l.gap) {
 			s.follow()
 		}
 	})
+}
+
+// leaves takes note that the subscriber, live up to a position, is no more, and returns where it stands.
+func (s *Subscriber) leaves(at eventlog.Cursor) (stands eventlog.Cursor, lagging bool) {
+	if stands = at; s.lane != nil {
+		stands, lagging = s.lane.standing(at)
+	}
+	s.replayed.Store(&stands)
+	s.group.Store(nil)
+	return stands, lagging
+}
+
+// read reports whether a position was read from the log: any but the one that the client came with.
+func (s *Subscriber) read(at eventlog.Cursor) bool { return at != s.spec.Start }
+
+// lagged is told by the lane that the reader doesn't keep up.
+func (s *Subscriber) lagged() {
+	s.hub.metrics.lags.Inc()
+	if g := s.group.Load(); g != nil { // else the group has sent it away, and will have seen it
+		g.mail.post(groupLetter{lags: s})
+	}
+}
+
+// catchUp serves the subscriber from the log until it is live again.
+func (s *Subscriber) catchUp(from eventlog.Cursor) {
+	s.hub.metrics.lagging.Inc()
+	started := s.hub.spawn(func() {
+		defer s.hub.metrics.lagging.Dec()
+		s.at, s.ours = from, s.read(from)
+		s.follow()
+	})
+	if !started {
+		s.hub.metrics.lagging.Dec()
+	}
 }
 
 // regroup has the subscriber judged anew and go on from where it stands, in the group in which it

@@ -282,7 +282,7 @@ func (c *client) seen() []string {
 func (c *client) moved() (eventlog.Cursor, bool) {
 	cursor, moved := c.sub.Moved()
 	if moved {
-		c.lane.Advance(cursor.Position.Offset, []byte("@ "+cursor.String()+" "+c.name+"\n"))
+		c.lane.Advance(cursor, []byte("@ "+cursor.String()+" "+c.name+"\n"))
 	}
 	return cursor, moved
 }

@@ -250,7 +250,7 @@ func (o *operation) tellStart(spec *delivery.Spec) {
 	if start.Position.Offset == 0 {
 		o.lane.Control(frame) // it advances nothing
 	} else {
-		o.lane.Advance(start.Position.Offset, frame)
+		o.lane.Advance(start, frame)
 	}
 }
 
@@ -282,6 +282,6 @@ func (o *operation) tellPosition() {
 		return
 	}
 	if cursor, moved := subscriber.Moved(); moved {
-		o.lane.Advance(cursor.Position.Offset, o.conn.link.Wire.Position(o.id, cursor.String()))
+		o.lane.Advance(cursor, o.conn.link.Wire.Position(o.id, cursor.String()))
 	}
 }

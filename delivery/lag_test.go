@@ -1,0 +1,136 @@
+package delivery_test
+
+import (
+	"strings"
+	"testing"
+
+	"parley/delivery"
+	"parley/eventlog"
+)
+
+// TestLag: a reader that falls behind is served from the log, on the same connection, and holds nobody
+// else.
+func TestLag(t *testing.T) {
+	t.Run("everything, once and in order, and then the news", func(t *testing.T) {
+		inWorld(t, delivery.Options{PageSize: 50}, func(w world) {
+			slow := newConnection(1000)
+			slow.stop()
+			stopped, other := w.subscribeOn(slow, forOne("ada")), w.subscribe(forOne("bob"))
+			w.settle()
+			all := w.log.notes(room, 500)
+			other.saw(names(all...)...)
+			if cursor, moved := stopped.moved(); moved {
+				t.Errorf("told position %d past events that were dropped", cursor.Position.Offset)
+			}
+			if waiting := slow.outbox.Waiting(); waiting > 1100 {
+				t.Errorf("%d bytes wait", waiting)
+			}
+			slow.resume()
+			stopped.saw(names(all...)...)
+			stopped.goesOn()
+			w.same("overflows", slow.overflows.Load(), int64(0))
+		})
+	})
+	t.Run("again and again", func(t *testing.T) {
+		inWorld(t, delivery.Options{}, func(w world) {
+			slow := newConnection(1000)
+			stopped := w.subscribeOn(slow, forOne("ada"))
+			w.settle()
+			var all []*entry
+			for range 20 {
+				slow.stop()
+				all = append(all, w.log.notes(room, 100)...)
+				w.settle()
+				slow.resume()
+				w.settle()
+			}
+			stopped.saw(names(all...)...)
+		})
+	})
+	t.Run("all that share the connection", func(t *testing.T) {
+		inWorld(t, delivery.Options{}, func(w world) {
+			slow := newConnection(1000)
+			slow.stop()
+			ada, bob := w.subscribeOn(slow, forOne("ada")), w.subscribeOn(slow, withResets("bob"))
+			w.settle()
+			all := w.log.notes(room, 200)
+			w.settle()
+			slow.resume()
+			ada.saw(names(all...)...)
+			bob.saw(names(all...)...)
+			ada.goesOn()
+		})
+	})
+	t.Run("not who has nothing waiting", func(t *testing.T) {
+		inWorld(t, delivery.Options{}, func(w world) {
+			slow := newConnection(1000)
+			slow.stop()
+			w.log.create("quiet")
+			quiet := forOne("ada")
+			quiet.Spec.Topic = "quiet"
+			busy, idle := w.subscribeOn(slow, forOne("ada")), w.subscribeOn(slow, quiet)
+			w.settle()
+			before, _ := w.log.count()
+			all := w.log.notes(room, 200)
+			w.settle()
+			after, _ := w.log.count()
+			if after > before+1 {
+				t.Errorf("%d pages were read", after-before)
+			}
+			slow.resume()
+			busy.saw(names(all...)...)
+			idle.saw(names(w.log.append("quiet", kindNote))...)
+		})
+	})
+	t.Run("up to where access has ended", func(t *testing.T) {
+		inWorld(t, delivery.Options{}, func(w world) {
+			slow := newConnection(1000)
+			slow.stop()
+			stopped := w.subscribeOn(slow, forOne("ada"))
+			w.settle()
+			all := w.log.notes(room, 200)
+			w.log.append(room, kindSilent, eventlog.AccessChange{Principal: "ada", Change: eventlog.AccessRevoked})
+			w.log.notes(room, 10)
+			w.settle()
+			w.same("ends before all is read", stopped.ends(), []string{})
+			slow.resume()
+			stopped.endedBy("revoked")
+			stopped.saw(names(all...)...)
+		})
+	})
+	t.Run("the end of one that has ended waits in its place", func(t *testing.T) {
+		inWorld(t, delivery.Options{}, func(w world) {
+			slow := newConnection(1000)
+			slow.stop()
+			left, stays := w.subscribeOn(slow, forOne("ada")), w.subscribeOn(slow, forOne("bob"))
+			w.settle()
+			few := w.log.notes(room, 2)
+			w.log.append(room, kindSilent, eventlog.AccessChange{Principal: "ada", Change: eventlog.AccessLeft})
+			w.settle()
+			left.endedBy("left")
+			many := w.log.notes(room, 200)
+			w.settle()
+			slow.resume()
+			left.saw(names(few...)...)
+			stays.saw(names(append(few, many...)...)...)
+		})
+	})
+	t.Run("beyond what is kept", func(t *testing.T) {
+		inWorld(t, delivery.Options{}, func(w world) {
+			slow := newConnection(1000)
+			slow.stop()
+			stopped := w.subscribeOn(slow, withResets("ada"))
+			w.settle()
+			w.log.notes(room, 600)
+			w.settle()
+			w.log.trim(room, 590)
+			slow.resume()
+			w.settle()
+			seen := strings.Join(stopped.seen(), " ")
+			if !strings.HasSuffix(seen, "reset:trimmed") {
+				t.Errorf("seen: …%s", seen[max(0, len(seen)-100):])
+			}
+			stopped.goesOn()
+		})
+	})
+}
