@@ -39,25 +39,7 @@ func TestLimitsUnderFlood(t *testing.T) {
 	node := startHostile(t, map[string]string{
 		"PARLEY_RATE_LIMITS": "on", "PARLEY_RATE_MESSAGES_USER": "1000/s burst 1000", "PARLEY_MAX_CONNECTIONS_ADDRESS": "100", "PARLEY_INIT_TIMEOUT": "3s",
 	})
-	ada := person(t, node, "ada")
-	room := ada.CreateRoom(t, "Dry spot")
-	floods := []struct {
-		name string
-		run  func(t *testing.T) string
-	}{
-		{"connections in waves", func(t *testing.T) string { return wavesOfConnections(t, node, ada.Token) }},
-		{"bad frames", func(t *testing.T) string { return wavesOfFrames(t, node, ada.Token) }},
-	}
-	for _, f := range floods {
-		t.Run(f.name, func(t *testing.T) {
-			f.run(t) // what is made once is made now
-			before := settled(t, node)
-			var seen string
-			slowest := witness(t, ada, room, func() { seen = f.run(t) })
-			t.Logf("%s; right after: %v; the slowest message of a witness took %v", seen, measure(t, node), slowest)
-			nothingLeft(t, node, before)
-		})
-	}
+	withstands(t, node, flood{"connections in waves", wavesOfConnections}, flood{"bad frames", wavesOfFrames})
 	if node.Metric(t, "parley_limit_refusals_total") == 0 {
 		t.Error("no limit was ever reached")
 	}
