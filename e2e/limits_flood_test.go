@@ -146,6 +146,24 @@ func floodKinds() []floodKind {
 	}
 }
 
+// floodsOfOneSocket are those kinds, and one of a message that never ends.
+func floodsOfOneSocket() []floodKind {
+	return append(floodKinds(), floodKind{
+		"empty fragments of a message", append(masked(0x01, "{"), bytes.Repeat(masked(0, ""), 1500)...), "close 1009",
+	})
+}
+
+// flood sends 2,000 of the kind on one socket, and returns how that ends.
+func (k floodKind) flood(t *testing.T, node *parleytest.Node, as *parleytest.Client) string {
+	t.Helper()
+	conn, in := rawSocket(t, node)
+	defer conn.Close()
+	_, _ = conn.Write(masked(finalText, initWith(as.Token)))
+	awaitAck(t, in)
+	go func() { _, _ = conn.Write(bytes.Repeat(k.frame, 2000)) }() // ends with the socket
+	return endOf(in)
+}
+
 // TestLimitsOfOneSocket: what floods a socket ends it, by a code after which stock clients come back
 // unless what they send is wrong in itself.
 func TestLimitsOfOneSocket(t *testing.T) {
@@ -154,18 +172,9 @@ func TestLimitsOfOneSocket(t *testing.T) {
 	ada := person(t, node, "ada")
 	before := settled(t, node)
 	seen := newTable("2,000 of", "end")
-	kinds := append(floodKinds(), floodKind{
-		"empty fragments of a message", append(masked(0x01, "{"), bytes.Repeat(masked(0, ""), 1500)...), "close 1009",
-	})
+	kinds := floodsOfOneSocket()
 	ends := make([]string, len(kinds))
-	crowd(len(kinds), func(i int) {
-		conn, in := rawSocket(t, node)
-		_, _ = conn.Write(masked(finalText, initWith(ada.Token)))
-		awaitAck(t, in)
-		go func() { _, _ = conn.Write(bytes.Repeat(kinds[i].frame, 2000)) }() // ends with the socket
-		ends[i] = endOf(in)
-		_ = conn.Close()
-	})
+	crowd(len(kinds), func(i int) { ends[i] = kinds[i].flood(t, node, ada) })
 	for i, kind := range kinds {
 		seen.row(kind.name, ends[i])
 		if ends[i] != kind.end {
