@@ -109,7 +109,6 @@ func (s *Store) run(ctx context.Context, sc *script, keys []string, args ...any)
 		got, err = s.runOnce(ctx, sc, keys, args)
 	}
 	s.metrics.observe(sc, time.Since(start))
-	s.wrote(sc, err)
 	if err != nil {
 		return nil, fault(ctx, sc.name, err)
 	}

@@ -6,7 +6,6 @@ package redis
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -64,8 +63,9 @@ type Store struct {
 	stale   *pending[string]
 	leases  leases
 
-	limits  *limits
-	contact contact
+	limits   *limits
+	contact  contact
+	refusing *refusing
 
 	// wrongLayout is set while the server has data of another storage format.
 	wrongLayout atomic.Pointer[layoutError]
@@ -106,7 +106,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	s.limits = newLimits(client.poolSize(), o.Queue)
 	s.client.onServer(s.limits.add)
-	s.metrics = newMetrics(s.client, s.limits)
+	s.refusing = newRefusing(s.log)
+	s.client.onServer(s.refusing.add)
+	s.metrics = newMetrics(s.client, s.limits, s.refusing)
 	if err := s.start(ctx); err != nil {
 		return nil, errors.Join(err, s.client.Close())
 	}
@@ -142,8 +144,8 @@ func (s *Store) Close() error {
 	return s.client.Close()
 }
 
-// Ready returns nil if the server answers, and an error that wraps eventlog.ErrReadOnly if it refused the
-// last write.
+// Ready returns nil if the servers answer, and an error that wraps eventlog.ErrReadOnly while one of them
+// takes no writes.
 func (s *Store) Ready(ctx context.Context) error {
 	if layout := s.wrongLayout.Load(); layout != nil {
 		return fault(ctx, "ready", layout)
@@ -153,8 +155,5 @@ func (s *Store) Ready(ctx context.Context) error {
 	if err := s.client.Ping(vital(ctx)).Err(); err != nil {
 		return fault(ctx, "ready", err)
 	}
-	if refusal := s.contact.refusal.Load(); refusal != nil {
-		return fmt.Errorf("%w: redis answers %s", eventlog.ErrReadOnly, *refusal)
-	}
-	return nil
+	return s.refusing.err()
 }
