@@ -55,7 +55,7 @@ var (
 	typingNowScript  = reading("typing-now", "clock", "typing")
 
 	revokeScript         = durable("revoke", "clock", "notify")
-	revocationsScript    = reading("revocations")
+	revocationsScript    = reading("revocations", "clock")
 	ticketPutScript      = writing("ticket-put", "clock")
 	ticketOpenScript     = writing("ticket-open", "clock", "notify")
 	ticketNoteScript     = writing("ticket-note", "clock")

@@ -92,7 +92,7 @@ func (i identity) Revoke(ctx context.Context, r auth.Revocation, keep time.Durat
 func (i identity) Revocations(_ context.Context, after uint64, limit int) (auth.RevocationPage, error) {
 	i.lock.Lock()
 	defer i.lock.Unlock()
-	page := auth.RevocationPage{First: after, Next: after}
+	page := auth.RevocationPage{First: after, Next: after, Now: dice{}.now()}
 	for _, m := range slices.SortedFunc(maps.Values(i.revoked), func(a, b markedRevocation) int { return cmp.Compare(a.mark, b.mark) }) {
 		if m.mark > after && len(page.Revocations) < limit {
 			page.Revocations, page.Next = append(page.Revocations, m.Revocation), m.mark
