@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -27,18 +28,10 @@ type RevocationOptions struct {
 }
 
 func (o RevocationOptions) withDefaults() RevocationOptions {
-	if o.Most == 0 {
-		o.Most = 100_000
-	}
-	if o.Poll == 0 {
-		o.Poll = 500 * time.Millisecond
-	}
-	if o.Cutoff == 0 {
-		o.Cutoff = 10 * time.Second
-	}
-	if o.Log == nil {
-		o.Log = slog.Default()
-	}
+	o.Most = cmp.Or(o.Most, 100_000)
+	o.Poll = cmp.Or(o.Poll, 500*time.Millisecond)
+	o.Cutoff = cmp.Or(o.Cutoff, 10*time.Second)
+	o.Log = cmp.Or(o.Log, slog.Default())
 	return o
 }
 

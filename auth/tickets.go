@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
@@ -39,12 +40,8 @@ type ticketStream struct {
 
 // NewTickets returns the tickets of a store.
 func NewTickets(store TicketStore, revocations *Revocations, options TicketOptions) *Tickets {
-	if options.TTL == 0 {
-		options.TTL = time.Minute
-	}
-	if options.Most == 0 {
-		options.Most = 100
-	}
+	options.TTL = cmp.Or(options.TTL, time.Minute)
+	options.Most = cmp.Or(options.Most, 100)
 	return &Tickets{
 		store: store, revocations: revocations, options: options, wake: make(chan struct{}, 1),
 		streams: map[string]*ticketStream{}, unsure: map[string]bool{},

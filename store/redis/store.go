@@ -4,6 +4,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -88,22 +89,14 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		publish:   client.publish,
 		wait:      o.Wait,
 		keep:      keepOf(o.Retention),
-		tailCheck: o.TailCheck,
-		log:       o.Log,
+		tailCheck: cmp.Or(o.TailCheck, time.Second),
+		log:       cmp.Or(o.Log, slog.New(slog.DiscardHandler)),
 		topics:    newTopics(),
 		unheard:   newPending[*bucket](),
 		looks:     newPending[*topic](),
 		stale:     newPending[string](),
 	}
-	if s.tailCheck == 0 {
-		s.tailCheck = time.Second
-	}
-	if s.wait.Timeout == 0 {
-		s.wait.Timeout = defaultWait
-	}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
+	s.wait.Timeout = cmp.Or(s.wait.Timeout, defaultWait)
 	s.limits = newLimits(client.poolSize(), o.Queue)
 	s.client.onServer(s.limits.add)
 	s.refusing = newRefusing(s.log)
