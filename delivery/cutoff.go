@@ -7,8 +7,9 @@ import "time"
 // tells of ended access like of everything else, and values wait until the log that guards them has
 // been read (state.go). Nothing else is needed to heal, for both go on with what they have read.
 
-// cutOff reports whether the store has been silent about a log for too long.
-func (h *Hub) cutOff(log string) bool { return h.silence(log) > h.options.Cutoff }
+// CutOff reports whether the store has been silent about a log for too long (Options.Cutoff), so that what
+// it tells isn't to be relied on.
+func (h *Hub) CutOff(log string) bool { return h.silence(log) > h.options.Cutoff }
 
 // silence is how long ago all was known of a log that is to be known; of all logs for "".
 func (h *Hub) silence(log string) time.Duration {

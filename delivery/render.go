@@ -46,7 +46,7 @@ func (h *Hub) render(ctx context.Context, r Renderer, shared bool, log string, s
 		if err == nil || ctx.Err() != nil || shared && (isNotShareable(err) || isAudienceMoved(err)) {
 			return err
 		}
-		if errors.Is(err, eventlog.ErrUnavailable) && (tries < maxRenderTries || h.cutOff(log)) {
+		if errors.Is(err, eventlog.ErrUnavailable) && (tries < maxRenderTries || h.CutOff(log)) {
 			return err
 		}
 		e.Payload, e.failure = r.RenderFailure(ctx, source, err), true
