@@ -33,8 +33,8 @@ func (t *topic) readAgain() {
 // reread has done closed after a reading that begins from now on.
 func (t *topic) reread(done chan struct{}) {
 	switch {
-	case !t.placed: // nobody is live
-		close(done)
+	case !t.placed: // nobody is live; guards that have been may still have to hear of the loss
+		t.tellRead(done)
 	case t.healing:
 		t.asking = append(t.asking, done)
 		t.again = true
@@ -50,10 +50,15 @@ func (t *topic) answer() {
 	asked := t.asked
 	t.asked, t.asking = t.asking, nil
 	for _, done := range asked {
-		if g := t.groups[groupKey{guards: true}]; g != nil {
-			g.mail.post(groupLetter{done: done})
-		} else {
-			close(done)
-		}
+		t.tellRead(done)
+	}
+}
+
+// tellRead has done closed once the guards have been told all that the topic knows.
+func (t *topic) tellRead(done chan struct{}) {
+	if g := t.groups[groupKey{guards: true}]; g != nil {
+		g.mail.post(groupLetter{done: done})
+	} else {
+		close(done)
 	}
 }

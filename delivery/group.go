@@ -108,7 +108,9 @@ func (g *group) handle(letters []groupLetter) {
 			g.members.remove(l.leave)
 		case l.lost != nil:
 			g.disperse(l.lost)
-			g.end()
+			if !g.key.guards {
+				g.end()
+			}
 		case l.done != nil:
 			close(l.done)
 		}
