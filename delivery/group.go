@@ -28,6 +28,7 @@ type group struct {
 	audience string
 	renderer Renderer
 	users    int // the topic's mailbox's own
+	born     int // how often an audience of the topic had moved by then
 	// ctx ends with the last user.
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -66,7 +67,8 @@ type entrance struct {
 
 func newGroup(t *topic, key groupKey, sharing Sharing) *group {
 	g := &group{
-		topic: t, key: key, audience: sharing.Audience, renderer: sharing.Renderer, behind: make(chan struct{}, maxBehind),
+		topic: t, key: key, audience: sharing.Audience, renderer: sharing.Renderer, born: t.moves,
+		behind: make(chan struct{}, maxBehind),
 	}
 	g.ctx, g.cancel = context.WithCancel(t.ctx)
 	g.mail.handle, g.mail.spawn = g.handle, t.hub.spawn

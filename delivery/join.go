@@ -77,7 +77,7 @@ func (t *topic) add(s *Subscriber, missing []eventlog.Publication) {
 	key := s.groupKey()
 	g := t.groups[key]
 	if g == nil {
-		if !t.audiences.admit(s.sharing.Audience, t.hub.options.MaxAudiences) {
+		if !t.admit(s.sharing.Audience) {
 			s.finish(ErrTooManyAudiences)
 			return
 		}

@@ -54,11 +54,40 @@ func (g *group) move() {
 	g.disperse(&loss{moved: true})
 }
 
-// moved takes a group out whose members are on their way to others.
+// moved is told by a group whose members are on their way to others.
 func (t *topic) moved(g *group) {
-	if t.groups[g.key] == g { // else it was lost, or all have gone
-		delete(t.groups, g.key)
-		t.audiences.drop(g.audience)
-		t.moving[g] = true
+	if t.groups[g.key] != g { // it was sent away or lost before, or all have gone
+		return
 	}
+	if g.born == t.moves { // else it is the move that another group has told of
+		t.moves++
+	}
+	t.takeOut(g)
+}
+
+// takeOut makes a group, and its audience, one that the topic hasn't any more.
+func (t *topic) takeOut(g *group) {
+	delete(t.groups, g.key)
+	t.audiences.drop(g.audience)
+	t.moving[g] = true
+}
+
+// admit counts one group more of an audience; false if that would be one too many.
+func (t *topic) admit(audience string) bool {
+	most := t.hub.options.MaxAudiences
+	return t.audiences.admit(audience, most) || t.makeRoom() && t.audiences.admit(audience, most)
+}
+
+// makeRoom sends away the groups of audiences that have probably moved too, but haven't noticed, since they
+// have rendered nothing that reaches the history: those that were there before the last move. False: there
+// are none.
+func (t *topic) makeRoom() (made bool) {
+	for _, g := range t.groups {
+		if g.audience != "" && g.born < t.moves {
+			g.mail.post(groupLetter{lost: &loss{moved: true}})
+			t.takeOut(g)
+			made = true
+		}
+	}
+	return made
 }

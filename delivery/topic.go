@@ -30,6 +30,7 @@ type topic struct {
 	// From here on the mailbox's own.
 	groups    map[groupKey]*group
 	audiences audiences
+	moves     int             // how often an audience has moved, as far as groups have told
 	moving    map[*group]bool // members of those are still on their way to others (move.go)
 
 	placed bool                   // at is known
