@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,6 +46,13 @@ func readReadme(t *testing.T) []block {
 // It uses the ports the README names.
 func TestReadmeTour(t *testing.T) {
 	t.Setenv("PARLEY_DATA", filepath.Join(t.TempDir(), "data"))
+	for _, port := range []int{8080, 8081, 9464, 6399} {
+		free, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port))
+		if err != nil {
+			t.Fatal("something else has a port that the README's commands take: ", err)
+		}
+		_ = free.Close()
+	}
 	terminals := map[string]*terminal{}
 	for _, b := range readReadme(t) {
 		if b.code == "make test\n" {

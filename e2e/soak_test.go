@@ -225,19 +225,19 @@ func (s *soak) pause() {
 	s.pauses.Add(1)
 }
 
-// watch measures both nodes for a while, and compares the last third with the second.
+// watch measures both nodes for a while, and compares the last third of what it saw with the second.
 func (s *soak) watch(while time.Duration) {
 	begun := time.Now()
-	thirds := map[string]*[3][]footprint{"A": {}, "B": {}}
-	for time.Since(begun) < while {
-		third := int(3 * time.Since(begun) / while)
+	seen := map[string][]footprint{}
+	for time.Since(begun) < while || len(seen["A"]) < 3 {
 		for name, n := range map[string]*parleytest.Node{"A": s.a, "B": s.b} {
-			thirds[name][third] = append(thirds[name][third], measure(s, n))
+			seen[name] = append(seen[name], measure(s, n))
 		}
 		s.rest(while / 60)
 	}
-	for name, measured := range thirds {
-		second, last := mean(measured[1]), mean(measured[2])
+	for name, measured := range seen {
+		third := len(measured) / 3
+		second, last := mean(measured[third:2*third]), mean(measured[2*third:])
 		s.Logf("node %s, second third: %v\nnode %s, last third:   %v", name, second, name, last)
 		if last.heap > 1.2*second.heap+strayHeap || last.goroutines > 1.2*second.goroutines+50 || last.descriptors > 1.2*second.descriptors+50 {
 			s.Errorf("node %s grows", name)
