@@ -324,6 +324,29 @@ func TestTooManyAudiences(t *testing.T) {
 			}
 		})
 	})
+	t.Run("after a loss", func(t *testing.T) {
+		inWorld(t, delivery.Options{MaxAudiences: 2}, func(w world) {
+			a, b := w.subscribe(of(withResets("ada"), "a")), w.subscribe(of(withResets("bob"), "b"))
+			w.settle()
+			w.log.notes(room, 3)
+			w.settle()
+			for range 3 {
+				w.log.truncate(room, 1)
+				w.log.look(room)
+				w.settle()
+				a.goesOn()
+				b.goesOn()
+			}
+			b.sub.Close()
+			c := w.subscribe(of(forOne("cyd"), "c"))
+			c.goesOn()
+			w.subscribe(of(forOne("dan"), "d")).endedBy(delivery.ErrTooManyAudiences.Error())
+		})
+	})
+}
+
+// TestTooManyAudiencesOfOld: an audience that has moved takes no place from those its members come to.
+func TestTooManyAudiencesOfOld(t *testing.T) {
 	t.Run("one that has moved takes none", func(t *testing.T) {
 		inClub(t, delivery.Options{MaxAudiences: 2}, func(c *club) {
 			c.split(c.arrive())
@@ -351,25 +374,6 @@ func TestTooManyAudiences(t *testing.T) {
 			q.saw()
 			c.same("judged", judged.Load(), int64(1))
 			q.saw(names(c.log.append(room, kindAccess, begins("eve")))...)
-		})
-	})
-	t.Run("after a loss", func(t *testing.T) {
-		inWorld(t, delivery.Options{MaxAudiences: 2}, func(w world) {
-			a, b := w.subscribe(of(withResets("ada"), "a")), w.subscribe(of(withResets("bob"), "b"))
-			w.settle()
-			w.log.notes(room, 3)
-			w.settle()
-			for range 3 {
-				w.log.truncate(room, 1)
-				w.log.look(room)
-				w.settle()
-				a.goesOn()
-				b.goesOn()
-			}
-			b.sub.Close()
-			c := w.subscribe(of(forOne("cyd"), "c"))
-			c.goesOn()
-			w.subscribe(of(forOne("dan"), "d")).endedBy(delivery.ErrTooManyAudiences.Error())
 		})
 	})
 }

@@ -97,6 +97,10 @@ func TestCutOff(t *testing.T) {
 			ada.saw(names(append(before, after...)...)...)
 		})
 	})
+}
+
+// TestCutOffAndBack: what has waited, and who came meanwhile.
+func TestCutOffAndBack(t *testing.T) {
 	t.Run("more hints than are kept", func(t *testing.T) {
 		var contact contact
 		inWorld(t, delivery.Options{Confirmed: contact.confirmed, Cutoff: cutoff, MaxPending: 4, PageSize: 7}, func(w world) {
@@ -213,6 +217,10 @@ func TestCutOffState(t *testing.T) {
 			bob.endedBy("revoked")
 		})
 	})
+}
+
+// TestCutOffStateAndAccess: values wait until all that the log may say of the guards' access is known.
+func TestCutOffStateAndAccess(t *testing.T) {
 	t.Run("history lost meanwhile: judged anew first", func(t *testing.T) {
 		inContact(t, func(w world, contact *contact) {
 			s := newSource(value("a", 1))
@@ -269,6 +277,10 @@ func TestCutOffState(t *testing.T) {
 			ada.endedBy("forbidden")
 		})
 	})
+}
+
+// TestCutOffStateRead: when the guards' log has been read, they have been told.
+func TestCutOffStateRead(t *testing.T) {
 	t.Run("the last one's access has ended", func(t *testing.T) {
 		for range scaled(1_000, 10_000) { // for the topics go with it, on several goroutines
 			inContact(t, func(w world, _ *contact) {
