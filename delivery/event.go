@@ -25,6 +25,8 @@ type Event struct {
 
 	// reset: it leads into another history, where offsets may be lower.
 	reset bool
+	// failure: it tells of an error instead.
+	failure bool
 
 	mu     sync.Mutex
 	frames []frame
