@@ -76,7 +76,7 @@ prove-rendering: ## one execution per event and audience for 1,000 subscribers; 
 	$(PROVE) -run 'TestSharedRendering' ./resolvers
 prove-presence: ## typing and presence across nodes; a killed node's users go OFFLINE once
 	$(PROVE) -run 'TestPresence|TestTyping|TestOnlyMembers' ./e2e
-prove-hostile: ## bad input of every kind, over every transport
+prove-hostile: ## bad input of every kind, over every transport; all abuses, and each transport's word for them, in one table
 	$(PROVE) -run 'TestHostile' ./e2e
 prove-identity: ## 10,000 revocations and 10,000 expiries under traffic at two nodes; refresh, tickets, an issuer that rotates, fails and stalls
 	$(PROVE) -timeout 90m -run 'TestIdentity' ./e2e

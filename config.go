@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"reflect"
 	"strings"
 	"time"
 
@@ -139,19 +140,7 @@ func (c *config) validate() error {
 	check(c.MaxBody >= 2*c.MaxContent, "PARLEY_MAX_BODY must be at least twice PARLEY_MAX_CONTENT, for the escapes in JSON")
 	check(c.MaxOutbox >= 2*c.MaxFrame, "PARLEY_MAX_OUTBOX must be at least twice PARLEY_MAX_FRAME")
 	check(c.MaxAnswers >= c.Documents.ResponseBytes, "PARLEY_MAX_ANSWERS must be at least PARLEY_MAX_RESPONSE")
-	for name, n := range map[string]int{
-		"PARLEY_MAX_TICKETS": c.MaxTickets, "PARLEY_MAX_REVOCATIONS": c.MaxRevocations,
-		"PARLEY_MAX_CONTENT": c.MaxContent, "PARLEY_MAX_NAME": c.MaxName, "PARLEY_MAX_METADATA": c.MaxMetadata,
-		"PARLEY_MAX_ROOMS_PER_USER": c.MaxRooms, "PARLEY_MAX_MEMBERS_PER_ROOM": c.MaxMembers, "PARLEY_MAX_PRESENCE": c.MaxPresence,
-		"PARLEY_MAX_AUDIENCES": c.MaxAudiences, "PARLEY_MAX_OPERATIONS": c.MaxOperations, "PARLEY_LOG_MAX_ENTRIES": c.LogMaxEntries,
-		"PARLEY_QUERY_CACHE": c.QueryCache, "PARLEY_QUERY_CACHE_BYTES": c.QueryCacheBytes,
-		"PARLEY_MAX_CONNECTIONS": c.Rates.MaxConnections, "PARLEY_MAX_CONNECTIONS_ADDRESS": c.Rates.MaxConnectionsAddress,
-		"PARLEY_MAX_CONNECTIONS_USER": c.Rates.MaxConnectionsUser,
-		"PARLEY_STORE_QUEUE":          c.StoreQueue,
-	} {
-		check(n > 0, "%s must be positive", name)
-	}
-	errs = append(errs, c.Documents.Validate())
+	errs = append(errs, positive(c), positive(&c.Rates), positive(&c.Documents))
 	check(c.Documents.ResponseBytes >= chat.MaxPage*c.MaxContent,
 		"PARLEY_MAX_RESPONSE must hold a page: at least %d times PARLEY_MAX_CONTENT", chat.MaxPage)
 	check(c.Redis.Wait >= 0, "PARLEY_REDIS_WAIT must not be negative")
@@ -162,6 +151,17 @@ func (c *config) validate() error {
 	check(c.LogMaxAge >= 10*time.Minute, "PARLEY_LOG_MAX_AGE must be at least 10m")
 	check(!c.development() || isLoopback(c.Addr),
 		"development mode signs tokens for anybody, so it listens on loopback only: set PARLEY_AUTH_SECRET or PARLEY_AUTH_JWKS_URL to listen on %s", c.Addr)
+	return errors.Join(errs...)
+}
+
+// positive refuses the whole numbers of a group of settings that aren't positive: each of them is a bound.
+func positive(group any) error {
+	var errs []error
+	for field, value := range reflect.ValueOf(group).Elem().Fields() {
+		if n, whole := value.Interface().(int); whole && n <= 0 {
+			errs = append(errs, fmt.Errorf("%s must be positive", field.Tag.Get("env")))
+		}
+	}
 	return errors.Join(errs...)
 }
 

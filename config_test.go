@@ -1,18 +1,23 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
-// settings parses flags as the program does, with nothing in the environment.
-func settings(t *testing.T, args ...string) (*config, error) {
+// noSettings empties the environment of settings until the test ends.
+func noSettings(t testing.TB) {
 	t.Helper()
 	for _, variable := range os.Environ() {
 		if name, value, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "PARLEY_") {
@@ -22,6 +27,12 @@ func settings(t *testing.T, args ...string) (*config, error) {
 			}
 		}
 	}
+}
+
+// settings parses flags as the program does, with nothing in the environment.
+func settings(t *testing.T, args ...string) (*config, error) {
+	t.Helper()
+	noSettings(t)
 	return parseConfig(args)
 }
 
@@ -124,4 +135,81 @@ func TestSettingsArePrintedWithoutSecrets(t *testing.T) {
 	if strings.Contains(b.String(), "hush") {
 		t.Error(b.String())
 	}
+}
+
+// FuzzSettings gives two settings any values: they are refused with an error that says nothing secret, or
+// what they make is bounded, printed without secrets, and fit for what is made of it.
+func FuzzSettings(f *testing.F) {
+	const secret = "hush hush hush hush hush hush hush"
+	noSettings(f)
+	parser, err := kong.New(&config{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	var names []string
+	for _, flag := range parser.Model.Flags {
+		if flag.Name != "help" {
+			names = append(names, flag.Name)
+		}
+	}
+	at := func(name string) byte { return byte(slices.Index(names, name)) }
+	values := []string{"", "0", "-1", "x", "1h", "-1s", "127.0.0.1:0", "10.0.0.0/8,::1", "1/s burst 2", "99999999999999999999"}
+	for i := range names { // each has some value, and each kind of value some setting
+		f.Add(byte(i), values[i%len(values)], at("auth-secret"), secret)
+	}
+	f.Add(at("addr"), "0.0.0.0:80", at("data"), "")
+	f.Add(at("redis-url"), "redis://user:password@h:1/0", at("auth-secret"), secret)
+	f.Add(at("redis-url"), "redis://h:1/0", at("redis-wait"), "1")
+	f.Add(at("max-content"), "1000000", at("max-frame"), "1000")
+	f.Add(at("trusted-proxies"), "10.0.0.0/8,::1", at("proxy-header"), "Forwarded")
+	f.Fuzz(func(t *testing.T, one byte, value string, another byte, other string) {
+		var c config
+		parser, err := kong.New(&c, kong.Exit(func(int) {}), kong.Writers(io.Discard, io.Discard))
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, second := names[int(one)%len(names)], names[int(another)%len(names)]
+		if _, err := parser.Parse([]string{"--" + first + "=" + value, "--" + second + "=" + other}); err != nil {
+			return
+		}
+		printed, valid := c.LogValue().String(), c.validate()
+		hidden := second == "auth-secret" && other == secret && !strings.Contains(value, secret)
+		if hidden && (strings.Contains(printed, secret) || strings.Contains(fmt.Sprint(valid), secret)) {
+			t.Fatalf("a secret is told: %s, %v", printed, valid)
+		}
+		if valid != nil {
+			return
+		}
+		if c.development() && !isLoopback(c.Addr) {
+			t.Fatalf("development mode would listen on %q", c.Addr)
+		}
+		for name, n := range numbers(reflect.ValueOf(c)) {
+			if n < 0 || n == 0 && !mayBeNothing[name] {
+				t.Fatalf("%s is %d", name, n)
+			}
+		}
+		if _, err := newLimits(&c, prometheus.NewRegistry()); err != nil && len(c.TrustedProxies) == 0 {
+			t.Fatal(err)
+		}
+	})
+}
+
+// mayBeNothing are the numbers and times that may be 0.
+var mayBeNothing = map[string]bool{
+	"PARLEY_REDIS_WAIT": true, "PARLEY_AUTH_MAX_LIFETIME": true, "PARLEY_EXPIRY_SPREAD": true, "PARLEY_PRESENCE_GRACE": true,
+	"PARLEY_DRAIN_WINDOW": true,
+}
+
+// numbers are the settings that are numbers or times, of embedded groups too, by their variables.
+func numbers(of reflect.Value) map[string]int64 {
+	all := map[string]int64{}
+	for i := range of.NumField() {
+		field, value := of.Type().Field(i), of.Field(i)
+		if _, group := field.Tag.Lookup("embed"); group {
+			maps.Copy(all, numbers(value))
+		} else if value.CanInt() && field.Type != reflect.TypeFor[slog.Level]() {
+			all[field.Tag.Get("env")] = value.Int()
+		}
+	}
+	return all
 }

@@ -182,12 +182,16 @@ func (i *identity) hold(conn *transport.Conn, viewer *auth.Viewer) {
 func (i *identity) attend(ctx context.Context, conn *transport.Conn, viewer *auth.Viewer) (release func()) {
 	i.hold(conn, viewer)
 	drop := func() { i.revocations.Drop(conn) }
-	opening, ok := ctx.Value(openingKey{}).(*auth.Opening)
+	admission, ok := ctx.Value(admissionKey{}).(*auth.Admission)
 	if !ok {
 		return drop
 	}
-	giveUp, err := i.tickets.Serve(ctx, opening, func() { conn.Close(transport.ReasonTakenOver) })
-	if err != nil {
+	giveUp, err := i.tickets.Serve(ctx, admission, func() { conn.Close(transport.ReasonTakenOver) })
+	switch {
+	case errors.Is(err, auth.ErrBadTicket):
+		conn.Close(transport.ReasonForbidden.Because("The ticket has expired"))
+		return drop
+	case err != nil:
 		conn.Close(transport.ReasonOverload.Because("The ticket can't be checked now, please reconnect"))
 		return drop
 	}
@@ -197,24 +201,24 @@ func (i *identity) attend(ctx context.Context, conn *transport.Conn, viewer *aut
 	}
 }
 
-type openingKey struct{}
+type admissionKey struct{}
 
-// redeem opens a ticket.
+// redeem reads a ticket; attend opens it, once nothing stands against the stream.
 func (i *identity) redeem(ctx context.Context, ticket string) (context.Context, *graphql.RawParams, error) {
-	opening, err := i.tickets.Open(ctx, ticket)
+	admission, err := i.tickets.Read(ctx, ticket)
 	if err != nil {
 		return nil, nil, tryLater(err)
 	}
 	var variables map[string]any
-	if opening.Variables != nil {
-		decoder := json.NewDecoder(bytes.NewReader(opening.Variables))
+	if admission.Variables != nil {
+		decoder := json.NewDecoder(bytes.NewReader(admission.Variables))
 		decoder.UseNumber() // as they were written
 		if err := decoder.Decode(&variables); err != nil {
 			return nil, nil, err
 		}
 	}
-	base := context.WithValue(located(ctx), openingKey{}, opening)
-	return auth.WithViewer(base, opening.Viewer), resolvers.TicketOperation(opening.Document, variables), nil
+	base := context.WithValue(located(ctx), admissionKey{}, admission)
+	return auth.WithViewer(base, admission.Viewer), resolvers.TicketOperation(admission.Document, variables), nil
 }
 
 // expires returns when the viewer's connection is to be closed: never later than its token is

@@ -89,18 +89,18 @@ func (l *limits) charge(ctx context.Context) error {
 	return l.addresses.Take(auth.NetworkFrom(ctx).String())
 }
 
-// redeem opens tickets, unless too many came from an address that are none: each asks the store.
-func (l *limits) redeem(open redeemer) redeemer {
+// redeem reads tickets, unless too many came from an address that are none: each asks the store.
+func (l *limits) redeem(read redeemer) redeemer {
 	return func(ctx context.Context, ticket string) (context.Context, *graphql.RawParams, error) {
 		network := auth.NetworkFrom(ctx).String()
 		if err := l.guesses.Check(network); err != nil {
 			return nil, nil, err
 		}
-		opened, params, err := open(ctx, ticket)
+		base, params, err := read(ctx, ticket)
 		if errors.Is(err, auth.ErrBadTicket) {
 			_ = l.guesses.Take(network) // what it says is for the next one
 		}
-		return opened, params, err
+		return base, params, err
 	}
 }
 

@@ -160,7 +160,7 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 	})
 	schema := graph.NewExecutableSchema(graph.Config{Resolvers: &resolvers.Resolver{
 		RefreshSession: s.identity.refresh, Tickets: s.identity.tickets, Validate: transport.Validate,
-		Chat: rooms, Tracker: s.tracker, Presence: s.store, State: s.store, Log: s.store,
+		Chat: rooms, Tracker: s.tracker, Presence: s.store, State: s.store, Log: s.store, CutOff: s.hub.CutOff,
 		PollAfterSeconds: pollAfterSeconds, MaxPresence: c.MaxPresence, TypingRate: limits.typing, Logger: log,
 	}})
 	if s.gate, err = newGate(c, schema.Schema()); err != nil {

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,20 +34,11 @@ type KeySetOptions struct {
 }
 
 func (o KeySetOptions) withDefaults() KeySetOptions {
-	for _, d := range []struct {
-		setting *time.Duration
-		value   time.Duration
-	}{
-		{&o.Refresh, 15 * time.Minute}, {&o.Pause, 5 * time.Second},
-		{&o.Timeout, 10 * time.Second}, {&o.Patience, 2 * time.Second},
-	} {
-		if *d.setting == 0 {
-			*d.setting = d.value
-		}
-	}
-	if o.Log == nil {
-		o.Log = slog.Default()
-	}
+	o.Refresh = cmp.Or(o.Refresh, 15*time.Minute)
+	o.Pause = cmp.Or(o.Pause, 5*time.Second)
+	o.Timeout = cmp.Or(o.Timeout, 10*time.Second)
+	o.Patience = cmp.Or(o.Patience, 2*time.Second)
+	o.Log = cmp.Or(o.Log, slog.Default())
 	return o
 }
 

@@ -33,7 +33,8 @@ func (r Revocation) covers(v *Viewer) bool {
 	return v.ID == r.User && (v.IssuedAt.IsZero() || !v.IssuedAt.After(r.At))
 }
 
-func (r Revocation) over(now time.Time) bool { return !r.Until.IsZero() && now.After(r.Until) }
+// over reports whether the last of the tokens has expired, at a moment by the store's clock.
+func (r Revocation) over(now time.Time) bool { return !r.Until.IsZero() && !now.Before(r.Until) }
 
 // check finds out whether a revocation can be made.
 func (r Revocation) check() error {
@@ -59,6 +60,9 @@ type RevocationPage struct {
 	// First is the mark of the first one here, Next that of the last, from which to read on; both are
 	// the mark asked for where there are none.
 	First, Next uint64
+	// Now is when they were read, by the store's clock: it may have dropped what is over by then, and
+	// nothing else.
+	Now time.Time
 }
 
 // RevocationStore keeps revocations for all nodes. An error that isn't named here means that the

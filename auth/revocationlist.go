@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -59,7 +60,8 @@ type tip struct {
 
 // Load reads what was recorded since it last did, and the last one it knows once more. Where that
 // isn't in its place any more, the store may have lost the end of its list: then all is read, and
-// what is missing is recorded again.
+// what is missing is recorded again, unless it is over by the store's clock. It isn't called twice at a
+// time.
 func (r *Revocations) Load(ctx context.Context) error {
 	begin := time.Now()
 	r.mu.RLock()
@@ -78,6 +80,7 @@ func (r *Revocations) Load(ctx context.Context) error {
 	end, err := r.follow(ctx, page, begin, func(Revocation) {})
 	if err == nil {
 		r.reach(end)
+		r.lost = nil
 	}
 	return err
 }
@@ -96,7 +99,7 @@ func (r *Revocations) reach(end tip) {
 // complete as of begin.
 func (r *Revocations) follow(ctx context.Context, page RevocationPage, begin time.Time, see func(Revocation)) (end tip, err error) {
 	for {
-		r.apply(page.Revocations)
+		r.apply(page)
 		for _, one := range page.Revocations {
 			see(one)
 			end.last = one
@@ -106,7 +109,7 @@ func (r *Revocations) follow(ctx context.Context, page RevocationPage, begin tim
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.read = begin
-			r.forgetOver(begin)
+			r.forgetOver(page.Now)
 			return end, nil
 		}
 		if page, err = r.store.Revocations(ctx, page.Next, revocationPage); err != nil {
@@ -150,14 +153,18 @@ func (r *Revocations) without(kept map[Revocation]bool) (missing []Revocation) {
 			}
 		}
 	}
-	slices.SortFunc(missing, func(a, b Revocation) int { return a.At.Compare(b.At) })
+	slices.SortFunc(missing, func(a, b Revocation) int {
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.User, b.User), cmp.Compare(a.Token, b.Token))
+	})
 	return missing
 }
 
+// restore records what is missing. It may have to try again and again, but says so once.
 func (r *Revocations) restore(ctx context.Context, missing []Revocation) error {
-	if len(missing) > 0 {
+	if len(missing) > 0 && !slices.Equal(missing, r.lost) {
 		r.options.Log.WarnContext(ctx, "the store has lost revocations; they are recorded again", "count", len(missing))
 	}
+	r.lost = missing
 	for _, one := range missing {
 		keep := time.Duration(0)
 		if !one.Until.IsZero() {

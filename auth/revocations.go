@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -27,18 +28,10 @@ type RevocationOptions struct {
 }
 
 func (o RevocationOptions) withDefaults() RevocationOptions {
-	if o.Most == 0 {
-		o.Most = 100_000
-	}
-	if o.Poll == 0 {
-		o.Poll = 500 * time.Millisecond
-	}
-	if o.Cutoff == 0 {
-		o.Cutoff = 10 * time.Second
-	}
-	if o.Log == nil {
-		o.Log = slog.Default()
-	}
+	o.Most = cmp.Or(o.Most, 100_000)
+	o.Poll = cmp.Or(o.Poll, 500*time.Millisecond)
+	o.Cutoff = cmp.Or(o.Cutoff, 10*time.Second)
+	o.Log = cmp.Or(o.Log, slog.Default())
 	return o
 }
 
@@ -49,9 +42,10 @@ type Revocations struct {
 	options RevocationOptions
 	ended   prometheus.Counter
 	wake    chan struct{} // holds one: there may be news
+	lost    []Revocation  // what the store lacked when Load, whose own it is, last looked
 
 	mu sync.RWMutex
-	// users and tokens are the list, by what is revoked.
+	// users and tokens are the list, by what is revoked, without those that are over by the store's clock.
 	users, tokens map[string]Revocation
 	// tip is up to where the store's list was read, read when that was last so.
 	tip     tip
@@ -103,7 +97,7 @@ func (r *Revocations) Check(v *Viewer) error {
 	if time.Since(r.read) > r.options.Cutoff {
 		return ErrUnavailable
 	}
-	return r.check(v, time.Now())
+	return r.check(v)
 }
 
 // Current reports whether this node has the list, and so can judge.
@@ -113,11 +107,11 @@ func (r *Revocations) Current() bool {
 	return time.Since(r.read) <= r.options.Cutoff
 }
 
-func (r *Revocations) check(v *Viewer, now time.Time) error {
-	if all, ok := r.users[v.ID]; ok && all.covers(v) && !all.over(now) {
+func (r *Revocations) check(v *Viewer) error {
+	if all, ok := r.users[v.ID]; ok && all.covers(v) {
 		return ErrRevoked
 	}
-	if one, ok := r.tokens[v.TokenID]; ok && v.TokenID != "" && !one.over(now) {
+	if _, ok := r.tokens[v.TokenID]; ok && v.TokenID != "" {
 		return ErrRevoked
 	}
 	return nil
@@ -149,7 +143,7 @@ func (u unrevoked) Verify(ctx context.Context, token string) (*Viewer, error) {
 func (r *Revocations) Hold(owner any, v *Viewer, end func()) {
 	r.mu.Lock()
 	r.holders.set(owner, v, end)
-	err := r.check(v, time.Now())
+	err := r.check(v)
 	r.mu.Unlock()
 	if err != nil {
 		r.ended.Inc()
@@ -166,17 +160,16 @@ func (r *Revocations) Drop(owner any) {
 
 // apply takes revocations into the list and ends the connections of the tokens. An older one, that
 // another node has recorded again, doesn't replace one that takes back more.
-func (r *Revocations) apply(list []Revocation) {
+func (r *Revocations) apply(page RevocationPage) {
 	var ends []func()
-	now := time.Now()
 	r.mu.Lock()
-	for _, one := range list {
+	for _, one := range page.Revocations {
 		known, key := r.users, one.User
 		if one.Token != "" {
 			known, key = r.tokens, one.Token
 		}
 		before, found := known[key]
-		if one.over(now) || found && (before == one || before.At.After(one.At)) {
+		if one.over(page.Now) || found && (before == one || before.At.After(one.At)) {
 			continue
 		}
 		known[key] = one

@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -36,6 +37,14 @@ type recorded struct {
 
 var errDown = errors.New("the store is down")
 
+func (s *registry) now() time.Time { return time.Now().Add(-s.slow).UTC() }
+
+// sweep drops what is over.
+func (s *registry) sweep() {
+	now := s.now()
+	s.list = slices.DeleteFunc(s.list, func(one recorded) bool { return !one.Until.IsZero() && !one.Until.After(now) })
+}
+
 func (s *registry) Revoke(_ context.Context, r auth.Revocation, keep time.Duration, most int) (auth.Revocation, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -48,7 +57,7 @@ func (s *registry) Revoke(_ context.Context, r auth.Revocation, keep time.Durati
 	case len(s.list) >= most:
 		return r, auth.ErrRevocationsFull
 	}
-	now := time.Now().Add(-s.slow).UTC()
+	now := s.now()
 	if r.At.IsZero() {
 		r.At = now
 	}
@@ -81,7 +90,7 @@ func (s *registry) Revocations(_ context.Context, after uint64, limit int) (auth
 	if s.fails {
 		return auth.RevocationPage{}, errDown
 	}
-	page := auth.RevocationPage{First: after, Next: after}
+	page := auth.RevocationPage{First: after, Next: after, Now: s.now()}
 	for _, one := range s.list {
 		if one.mark <= after || len(page.Revocations) == limit {
 			continue
@@ -117,7 +126,9 @@ func (s *registry) set(change func(*registry)) {
 // nodeOf returns a node's copy of the list, kept current until the bubble's test ends.
 func nodeOf(t *testing.T, s *registry, o auth.RevocationOptions) *auth.Revocations {
 	t.Helper()
-	o.Log = slog.New(slog.DiscardHandler)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	r := auth.NewRevocations(s, o)
 	if err := r.Load(t.Context()); err != nil {
 		t.Fatal(err)
@@ -323,6 +334,59 @@ func TestRevocationsThatAreLost(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRevocationsEndByTheStoresClock: a node whose clock is behind misses nothing that the store dropped, and
+// one whose clock is ahead forgets nothing before.
+func TestRevocationsEndByTheStoresClock(t *testing.T) {
+	for name, slow := range map[string]time.Duration{"behind": -time.Hour, "ahead": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log bytes.Buffer
+				s := &registry{slow: slow}
+				r := nodeOf(t, s, auth.RevocationOptions{Keep: 30 * time.Minute, Log: slog.New(slog.NewTextHandler(&log, nil))})
+				if _, err := r.Revoke(t.Context(), auth.Revocation{User: "ada"}); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(29 * time.Minute)
+				wantCheck(t, r, &auth.Viewer{ID: "ada"}, auth.ErrRevoked)
+				time.Sleep(2 * time.Minute)
+				s.set((*registry).sweep)
+				time.Sleep(10 * time.Second)
+				wantCheck(t, r, &auth.Viewer{ID: "ada"}, nil)
+				if n := len(s.list); r.Len() != 0 || n != 0 {
+					t.Errorf("%d are remembered, %d recorded", r.Len(), n)
+				}
+				if log.Len() > 0 {
+					t.Errorf("said: %s", &log)
+				}
+			})
+		})
+	}
+}
+
+// TestLostRevocationsAreToldOnce: however often it is tried to record them again.
+func TestLostRevocationsAreToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		s := &registry{}
+		r := revoker{
+			nodeOf(t, s, auth.RevocationOptions{Log: slog.New(slog.NewTextHandler(&log, nil))}), map[string]time.Time{},
+		}
+		r.revoke(t, "ada", "bob")
+		for times := range 2 {
+			s.lose(2)
+			s.set(func(s *registry) { s.refusals = 20 })
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if told := strings.Count(log.String(), "has lost revocations"); told != times+1 {
+				t.Fatalf("lost %d times, told %d times:\n%s", times+1, told, &log)
+			}
+			if len(s.list) != 2 {
+				t.Fatalf("%d are recorded", len(s.list))
+			}
+		}
+	})
 }
 
 func TestRevokeHandler(t *testing.T) {

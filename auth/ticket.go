@@ -33,9 +33,11 @@ type TicketStore interface {
 	// PutTicket keeps a ticket: for ttl, and once it has been opened until it expires. Of a user's
 	// tickets that haven't ended so at most most are kept, those opened, or put, last.
 	PutTicket(ctx context.Context, t Ticket, ttl time.Duration, most int) error
-	// OpenTicket returns a ticket, and how often it has been opened, this time included; all nodes'
+	// Ticket returns a ticket, which isn't opened by that. [ErrBadTicket] if there is none.
+	Ticket(ctx context.Context, id string) (Ticket, error)
+	// OpenTicket opens a ticket, and returns how often it has been, this time included; all nodes'
 	// watchers of it are told. [ErrBadTicket] if there is none.
-	OpenTicket(ctx context.Context, id string) (Ticket, uint64, error)
+	OpenTicket(ctx context.Context, id string) (openings uint64, err error)
 	// TicketOpenings returns how often tickets have been opened, in the order asked; 0 for one that
 	// isn't there.
 	TicketOpenings(ctx context.Context, ids []string) ([]uint64, error)

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
@@ -39,12 +40,8 @@ type ticketStream struct {
 
 // NewTickets returns the tickets of a store.
 func NewTickets(store TicketStore, revocations *Revocations, options TicketOptions) *Tickets {
-	if options.TTL == 0 {
-		options.TTL = time.Minute
-	}
-	if options.Most == 0 {
-		options.Most = 100
-	}
+	options.TTL = cmp.Or(options.TTL, time.Minute)
+	options.Most = cmp.Or(options.Most, 100)
 	return &Tickets{
 		store: store, revocations: revocations, options: options, wake: make(chan struct{}, 1),
 		streams: map[string]*ticketStream{}, unsure: map[string]bool{},
@@ -73,26 +70,25 @@ func (t *Tickets) Create(ctx context.Context, v *Viewer, document string, variab
 	return secret, t.store.PutTicket(ctx, ticket, t.options.TTL, t.options.Most)
 }
 
-// Opening is one use of a ticket.
-type Opening struct {
+// Admission is what a ticket admits to.
+type Admission struct {
 	// Viewer is who made the ticket, as they were then.
 	Viewer *Viewer
 	// Document is the subscription, Variables a JSON object or nothing.
 	Document  string
 	Variables json.RawMessage
 
-	id    string
-	count uint64
+	id string
 }
 
-// Open opens a ticket: whatever stream it served before is about to end, on whichever node. Its
-// errors are those of [Verifier].
-func (t *Tickets) Open(ctx context.Context, secret string) (*Opening, error) {
+// Read returns what a ticket admits to, and leaves it unopened: a stream that is refused, for whatever
+// reason, neither uses it up nor ends the one that it serves. Its errors are those of [Verifier].
+func (t *Tickets) Read(ctx context.Context, secret string) (*Admission, error) {
 	id, err := ticketID(secret)
 	if err != nil {
 		return nil, err
 	}
-	ticket, count, err := t.store.OpenTicket(ctx, id)
+	ticket, err := t.store.Ticket(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -106,27 +102,33 @@ func (t *Tickets) Open(ctx context.Context, secret string) (*Opening, error) {
 	if err := t.revocations.Check(&p.Viewer); err != nil {
 		return nil, err
 	}
-	return &Opening{Viewer: &p.Viewer, Document: p.Document, Variables: p.Variables, id: id, count: count}, nil
+	return &Admission{Viewer: &p.Viewer, Document: p.Document, Variables: p.Variables, id: id}, nil
 }
 
-// Serve notes that a stream of this node serves an opening, until release. End, which must return
-// at once, is called, perhaps before Serve returns, when the ticket has been opened again. An error
-// means that nobody would notice that, and the stream must not be served.
-func (t *Tickets) Serve(ctx context.Context, o *Opening, end func()) (release func(), err error) {
-	stream := &ticketStream{opening: o.count, end: end}
-	if !t.take(o.id, stream) {
+// Serve opens a ticket for a stream of this node, until release: whatever stream it served before is about to
+// end, on whichever node. End, which must return at once, is called, perhaps before Serve returns, when
+// the ticket has been opened again. With an error, [ErrBadTicket] where the ticket has gone meanwhile, the
+// stream must not be served.
+func (t *Tickets) Serve(ctx context.Context, a *Admission, end func()) (release func(), err error) {
+	stop, err := t.store.WatchTicket(ctx, a.id, func() { t.doubt(a.id) })
+	if err != nil {
+		return nil, err
+	}
+	opening, err := t.store.OpenTicket(ctx, a.id)
+	if err != nil {
+		stop()
+		return nil, err
+	}
+	stream := &ticketStream{opening: opening, end: end}
+	if !t.take(a.id, stream) {
+		stop()
 		end()
 		return func() {}, nil
 	}
-	stop, err := t.store.WatchTicket(ctx, o.id, func() { t.doubt(o.id) })
-	if err != nil {
-		t.give(o.id, stream)
-		return nil, err
-	}
-	t.doubt(o.id) // it may have been opened again before it was watched
+	t.doubt(a.id) // it may have been opened again since
 	return func() {
 		stop()
-		t.give(o.id, stream)
+		t.give(a.id, stream)
 	}, nil
 }
 

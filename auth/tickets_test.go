@@ -20,7 +20,9 @@ type drawer struct {
 	tickets  map[string]auth.Ticket
 	openings map[string]uint64
 	looks    map[*func()]bool
-	fails    bool
+	fails    bool   // to watch
+	blind    bool   // to how often tickets were opened
+	opened   func() // runs once, when a ticket has been opened and nobody knows yet
 	kept     strings.Builder
 }
 
@@ -36,24 +38,39 @@ func (d *drawer) PutTicket(_ context.Context, t auth.Ticket, _ time.Duration, _ 
 	return nil
 }
 
-func (d *drawer) OpenTicket(_ context.Context, id string) (auth.Ticket, uint64, error) {
+func (d *drawer) Ticket(_ context.Context, id string) (auth.Ticket, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	t, ok := d.tickets[id]
 	if !ok {
-		return t, 0, auth.ErrBadTicket
+		return t, auth.ErrBadTicket
+	}
+	return t, nil
+}
+
+func (d *drawer) OpenTicket(_ context.Context, id string) (uint64, error) {
+	d.mu.Lock()
+	if _, ok := d.tickets[id]; !ok {
+		d.mu.Unlock()
+		return 0, auth.ErrBadTicket
 	}
 	d.openings[id]++
+	opening, opened := d.openings[id], d.opened
+	d.opened = nil
 	for look := range d.looks {
 		(*look)()
 	}
-	return t, d.openings[id], nil
+	d.mu.Unlock()
+	if opened != nil {
+		opened()
+	}
+	return opening, nil
 }
 
 func (d *drawer) TicketOpenings(_ context.Context, ids []string) ([]uint64, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.fails {
+	if d.blind {
 		return nil, errDown
 	}
 	openings := make([]uint64, len(ids))
@@ -77,10 +94,10 @@ func (d *drawer) WatchTicket(_ context.Context, _ string, look func()) (stop fun
 	}, nil
 }
 
-func (d *drawer) fail(fails bool) {
+func (d *drawer) set(change func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.fails = fails
+	change()
 }
 
 func ticketsOf(t *testing.T, d *drawer, r *auth.Revocations) *auth.Tickets {
@@ -109,51 +126,61 @@ func TestTicketsServeOneStream(t *testing.T) {
 		if strings.Contains(d.kept.String(), secret) {
 			t.Error("the secret is kept")
 		}
-		serve := func(at *auth.Tickets, o *auth.Opening) (ended *atomic.Int64, release func()) {
+		read := func(at *auth.Tickets) *auth.Admission {
+			t.Helper()
+			admission, err := at.Read(t.Context(), secret)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return admission
+		}
+		serve := func(at *auth.Tickets) (ended *atomic.Int64, release func()) {
 			t.Helper()
 			ended = &atomic.Int64{}
-			release, err := at.Serve(t.Context(), o, func() { ended.Add(1) })
+			release, err := at.Serve(t.Context(), read(at), func() { ended.Add(1) })
 			if err != nil {
 				t.Fatal(err)
 			}
 			synctest.Wait()
 			return ended, release
 		}
-		open := func(at *auth.Tickets) *auth.Opening {
-			t.Helper()
-			o, err := at.Open(t.Context(), secret)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return o
+		if a := read(there); a.Viewer.Name != "Ada" || !a.Viewer.Expires.Equal(viewer.Expires) || a.Document != "subscription { x }" || string(a.Variables) != `{"n":1.50}` {
+			t.Errorf("it admits to %+v", a)
 		}
-		o := open(there)
-		if o.Viewer.Name != "Ada" || !o.Viewer.Expires.Equal(viewer.Expires) || o.Document != "subscription { x }" || string(o.Variables) != `{"n":1.50}` {
-			t.Errorf("opened %+v", o)
+		first, releaseFirst := serve(there)
+		read(here)
+		d.set(func() { d.fails = true })
+		if _, err := here.Serve(t.Context(), read(here), func() {}); !errors.Is(err, errDown) {
+			t.Errorf("served without being watched: %v", err)
 		}
-		first, releaseFirst := serve(there, o)
-		second, releaseSecond := serve(here, open(here))
+		d.set(func() { d.fails = false })
+		time.Sleep(2 * time.Second)
+		if first.Load() != 0 {
+			t.Error("ended by a stream that wasn't served")
+		}
+		second, releaseSecond := serve(here)
 		if first.Load() != 1 || second.Load() != 0 {
 			t.Errorf("at another node: ended %d and %d times", first.Load(), second.Load())
 		}
-		late, then := open(here), open(here)
-		third, releaseThird := serve(here, then)
-		fourth, releaseFourth := serve(here, late)
-		if second.Load() != 1 || third.Load() != 0 || fourth.Load() != 1 {
-			t.Errorf("at the same node: ended %d, %d and %d times", second.Load(), third.Load(), fourth.Load())
+		var then *atomic.Int64
+		var releaseThen func()
+		d.set(func() { d.opened = func() { then, releaseThen = serve(here) } })
+		late, releaseLate := serve(here)
+		if second.Load() != 1 || then.Load() != 0 || late.Load() != 1 {
+			t.Errorf("at the same node: ended %d, %d and %d times", second.Load(), then.Load(), late.Load())
 		}
-		d.fail(true)
-		if _, err := there.Serve(t.Context(), open(there), func() {}); !errors.Is(err, errDown) {
-			t.Errorf("served without being watched: %v", err)
+		d.set(func() { d.blind = true })
+		last, releaseLast := serve(there)
+		if then.Load() != 0 {
+			t.Error("ended, though nobody could know that the ticket was opened again")
 		}
-		synctest.Wait()
-		d.fail(false)
+		d.set(func() { d.blind = false })
 		time.Sleep(1100 * time.Millisecond)
 		synctest.Wait()
-		if third.Load() != 1 {
-			t.Errorf("ended %d times once the store answers again", third.Load())
+		if then.Load() != 1 || last.Load() != 0 {
+			t.Errorf("ended %d and %d times once the store answers again", then.Load(), last.Load())
 		}
-		for _, release := range []func(){releaseFirst, releaseSecond, releaseThird, releaseFourth} {
+		for _, release := range []func(){releaseFirst, releaseSecond, releaseThen, releaseLate, releaseLast} {
 			release()
 		}
 		if len(d.looks) != 0 {
@@ -176,7 +203,7 @@ func TestTicketsThatAreRefused(t *testing.T) {
 		}
 		refused := func(secret string, want error) {
 			t.Helper()
-			if _, err := tickets.Open(t.Context(), secret); !errors.Is(err, want) || len(secret) > 10 && strings.Contains(err.Error(), secret) {
+			if _, err := tickets.Read(t.Context(), secret); !errors.Is(err, want) || len(secret) > 10 && strings.Contains(err.Error(), secret) {
 				t.Errorf("%q: %v instead of %v", secret, err, want)
 			}
 		}

@@ -1,5 +1,7 @@
 package chat
 
+import "cmp"
+
 // Limits bounds what people may put into the store. A zero field takes its default.
 type Limits struct {
 	// ContentBytes of a message; 0 means 8,192.
@@ -27,22 +29,13 @@ type Limits struct {
 
 // WithDefaults returns l with its zero fields set.
 func (l Limits) WithDefaults() Limits {
-	for _, limit := range []struct {
-		value  *int
-		preset int
-	}{
-		{&l.ContentBytes, 8192},
-		{&l.NameChars, 120},
-		{&l.TopicChars, 1000},
-		{&l.MetadataBytes, 4096},
-		{&l.ClientIDBytes, 128},
-		{&l.SearchChars, 120},
-		{&l.RoomsPerUser, 10_000},
-		{&l.MembersPerRoom, 100_000},
-	} {
-		if *limit.value == 0 {
-			*limit.value = limit.preset
-		}
-	}
+	l.ContentBytes = cmp.Or(l.ContentBytes, 8192)
+	l.NameChars = cmp.Or(l.NameChars, 120)
+	l.TopicChars = cmp.Or(l.TopicChars, 1000)
+	l.MetadataBytes = cmp.Or(l.MetadataBytes, 4096)
+	l.ClientIDBytes = cmp.Or(l.ClientIDBytes, 128)
+	l.SearchChars = cmp.Or(l.SearchChars, 120)
+	l.RoomsPerUser = cmp.Or(l.RoomsPerUser, 10_000)
+	l.MembersPerRoom = cmp.Or(l.MembersPerRoom, 100_000)
 	return l
 }

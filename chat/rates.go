@@ -49,6 +49,24 @@ func (r *rates) costs(a *Append) (costs []ratelimit.Cost) {
 	return costs
 }
 
+// settle gives a user back what a change cost on this node that surely wasn't written: others came first
+// (CONFLICT), what was then read anew forbids it, or it was a repeat. Nobody floods the store with those: each
+// needs a change by somebody else, or an earlier one, which is paid for; and whoever may not do something is
+// refused by what was read before it costs anything, within the rates of operations.
+//
+// What may have been written stays paid. Of UNAVAILABLE nobody knows: a sender who hangs up in time would
+// send for nothing. So does what the room's rates refused: the store had to be asked, and this charge is
+// what keeps a flood from asking more often than it may write.
+func (r *rates) settle(user string, o outcome, err error) {
+	switch CodeOf(err) {
+	case RateLimited, Unavailable, Internal:
+		return
+	}
+	if err != nil || o.written == nil || o.written.Repeat {
+		r.people.Refund(user)
+	}
+}
+
 // create charges the creation of a room.
 func (r *rates) create(ctx context.Context, store ratelimit.Store, user string) error {
 	if r.Creation.Unlimited() {

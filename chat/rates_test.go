@@ -1,11 +1,13 @@
 package chat_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
 
 	"parley/chat"
+	"parley/eventlog"
 	"parley/ratelimit"
 )
 
@@ -100,4 +102,51 @@ func TestCreationRate(t *testing.T) {
 	_, err = w.CreateRoom(t.Context(), ada, privateGroup)
 	w.limited("the third", err)
 	w.create(bob, privateGroup)
+}
+
+// TestRefusedChangesAreFree: what surely wasn't written costs nothing of the user's rate on this node; what
+// may have been does, and so does a flood that the store has to refuse.
+func TestRefusedChangesAreFree(t *testing.T) {
+	const burst = 2
+	for name, c := range map[string]struct {
+		append  error
+		repeat  bool
+		verdict string
+		free    bool
+	}{
+		"others came first":        {append: chat.ErrMoved, verdict: "CONFLICT", free: true},
+		"another one's clientId":   {append: chat.Errorf(chat.Conflict, "used"), verdict: "CONFLICT", free: true},
+		"the room has gone":        {append: chat.Errorf(chat.NotFound, "gone"), verdict: "NOT_FOUND", free: true},
+		"a repeat":                 {repeat: true, verdict: "ok", free: true},
+		"who knows":                {append: eventlog.ErrUnavailable, verdict: "UNAVAILABLE"},
+		"who knows, hung up":       {append: context.Canceled, verdict: "UNAVAILABLE"},
+		"too often in the room":    {append: &ratelimit.Exceeded{Name: "room", RetryAfter: time.Second}, verdict: "RATE_LIMITED"},
+		"something is wrong there": {append: errors.New("oops"), verdict: "INTERNAL"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			refused := c.append
+			store := &fakeStore{view: ownerView, append: func(chat.Append) (chat.Appended, error) {
+				return chat.Appended{Message: &chat.Message{}, Repeat: c.repeat}, refused
+			}}
+			w := &world{T: t, Service: chat.NewService(store, &fakeLog{}, chat.Limits{Rates: chat.Rates{User: slow(burst)}})}
+			send := func() error {
+				_, err := w.SendMessage(t.Context(), ada, chat.SendMessage{RoomID: "r_1", Content: "hi"})
+				return err
+			}
+			for range burst {
+				w.refused("the store's", send(), c.verdict)
+			}
+			if !c.free {
+				store.append = nil // isn't asked
+				w.limited("beyond the burst", send())
+				return
+			}
+			w.refused("beyond the burst", send(), c.verdict)
+			refused, c.repeat = nil, false
+			for range burst {
+				w.must(send())
+			}
+			w.limited("after the burst", send())
+		})
+	}
 }

@@ -86,7 +86,7 @@ func (s *Service) change(ctx context.Context, actor User, q ViewQuery, decide fu
 	}
 	q.Users = append(q.Users, actor.ID)
 	paid := false
-	return retry(maxTries, func() (outcome, error) {
+	result, err := retry(maxTries, func() (outcome, error) {
 		view, err := s.view(ctx, q)
 		if err != nil {
 			return outcome{}, err
@@ -106,6 +106,10 @@ func (s *Service) change(ctx context.Context, actor User, q ViewQuery, decide fu
 		written, err := s.store.Append(ctx, *entry)
 		return outcome{view: view, written: &written}, s.rates.Refusals.Count(err)
 	})
+	if paid {
+		s.rates.settle(actor.ID, result, err)
+	}
+	return result, err
 }
 
 // view reads a room; whatever isn't a room of ours is not found.

@@ -106,6 +106,27 @@ func (c *club) follower(principal string) delivery.Subscription {
 	return sub
 }
 
+// arrive has followers of two first letters come.
+func (c *club) arrive() map[string]*client {
+	members := map[string]*client{}
+	for _, principal := range []string{"ann", "amy", "bob", "ben"} {
+		members[principal] = c.subscribe(c.follower(principal))
+	}
+	c.settle()
+	return members
+}
+
+// split changes the setting so that it tells them apart, and fails unless they all go on.
+func (c *club) split(members map[string]*client) {
+	c.Helper()
+	c.setting.Store(1)
+	e := c.odd()
+	for principal, m := range members {
+		m.saw(by("1"+principal[:1], e)...)
+		c.same("ends", m.ends(), []string{})
+	}
+}
+
 // by is the names of entries as rendered for an audience.
 func by(audience string, entries ...*entry) []string {
 	words := names(entries...)
@@ -320,6 +341,39 @@ func TestTooManyAudiences(t *testing.T) {
 			c := w.subscribe(of(forOne("cyd"), "c"))
 			c.goesOn()
 			w.subscribe(of(forOne("dan"), "d")).endedBy(delivery.ErrTooManyAudiences.Error())
+		})
+	})
+}
+
+// TestTooManyAudiencesOfOld: an audience that has moved takes no place from those its members come to.
+func TestTooManyAudiencesOfOld(t *testing.T) {
+	t.Run("one that has moved takes none", func(t *testing.T) {
+		inClub(t, delivery.Options{MaxAudiences: 2}, func(c *club) {
+			c.split(c.arrive())
+		})
+	})
+	t.Run("nor one that would have, had it rendered anything", func(t *testing.T) {
+		inClub(t, delivery.Options{MaxAudiences: 2}, func(c *club) {
+			quiet := func(principal string) (*client, *atomic.Int64) {
+				sub, judged := c.follower(principal), new(atomic.Int64)
+				share, authorize := sub.Share, sub.Spec.Authorize
+				sub.Share = func(access delivery.Access) delivery.Sharing {
+					sharing := share(access)
+					sharing.Group = "quiet" + sharing.Group
+					return sharing
+				}
+				sub.Sharing, sub.Spec.Filter = sub.Share(sub.Spec.Access), eventlog.KindsOf(kindAccess)
+				sub.Spec.Authorize = func(ctx context.Context) (delivery.Access, error) { judged.Add(1); return authorize(ctx) }
+				return c.subscribe(sub), judged
+			}
+			q, judged := quiet("bea")
+			c.split(c.arrive())
+			for range 3 { // but where there is no room there is none, and nobody is asked for it again
+				c.subscribe(c.follower("cyd")).endedBy(delivery.ErrTooManyAudiences.Error())
+			}
+			q.saw()
+			c.same("judged", judged.Load(), int64(1))
+			q.saw(names(c.log.append(room, kindAccess, begins("eve")))...)
 		})
 	})
 }

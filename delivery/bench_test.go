@@ -1,6 +1,7 @@
 package delivery_test
 
 import (
+	"context"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -18,8 +19,8 @@ type crowd struct {
 	all      chan struct{} // a signal when everybody has taken an event
 }
 
-// newCrowd returns n live subscriptions. The caller closes the hub.
-func newCrowd(b *testing.B, n int) *crowd {
+// newCrowd returns n live subscriptions, each changed by edits. The caller closes the hub.
+func newCrowd(b *testing.B, n int, edits ...func(delivery.Subscription) delivery.Subscription) *crowd {
 	c := &crowd{log: newFakeLog(), size: int64(n), all: make(chan struct{}, 1)}
 	c.log.create(room)
 	c.hub = delivery.NewHub(c.log, delivery.Options{})
@@ -28,6 +29,9 @@ func newCrowd(b *testing.B, n int) *crowd {
 		sub.Renderer, sub.Lane = &c.renderer, c.connect()
 		sub.Spec.Start = c.log.tail(room)
 		sub.Done = func(err error) { b.Errorf("ended: %v", err) }
+		for _, edit := range edits {
+			sub = edit(sub)
+		}
 		if _, err := c.hub.Subscribe(sub); err != nil {
 			b.Fatal(err)
 		}
@@ -77,6 +81,35 @@ func BenchmarkFanOut(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/delivery")
 		})
 	}
+}
+
+// BenchmarkAudienceMoves is an event at which the audience of 1,000 subscriptions has moved to another.
+func BenchmarkAudienceMoves(b *testing.B) {
+	var setting atomic.Int64
+	move := func(sub delivery.Subscription) delivery.Subscription {
+		render := sub.Renderer.Render
+		sub.Share = func(delivery.Access) delivery.Sharing {
+			name := fmt.Sprint(setting.Load())
+			return delivery.Sharing{Group: name, Audience: name, Renderer: &renderer{instead: func(ctx context.Context, source delivery.Source) ([]byte, error) {
+				if name != fmt.Sprint(setting.Load()) {
+					return nil, delivery.ErrAudienceMoved
+				}
+				return render(ctx, source)
+			}}}
+		}
+		sub.Sharing = sub.Share(sub.Spec.Access)
+		return sub
+	}
+	c := newCrowd(b, 1000, move)
+	defer c.hub.Close()
+	before := c.renderer.renders.Load()
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range b.N {
+		setting.Add(1)
+		c.send()
+	}
+	b.ReportMetric(float64(c.renderer.renders.Load()-before)/float64(b.N), "renders/move")
 }
 
 // BenchmarkHint is an entry that no subscription shows, through the mailboxes of topic and group:

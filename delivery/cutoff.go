@@ -7,8 +7,9 @@ import "time"
 // tells of ended access like of everything else, and values wait until the log that guards them has
 // been read (state.go). Nothing else is needed to heal, for both go on with what they have read.
 
-// cutOff reports whether the store has been silent about a log for too long.
-func (h *Hub) cutOff(log string) bool { return h.silence(log) > h.options.Cutoff }
+// CutOff reports whether the store has been silent about a log for too long (Options.Cutoff), so that what
+// it tells isn't to be relied on.
+func (h *Hub) CutOff(log string) bool { return h.silence(log) > h.options.Cutoff }
 
 // silence is how long ago all was known of a log that is to be known; of all logs for "".
 func (h *Hub) silence(log string) time.Duration {
@@ -32,8 +33,8 @@ func (t *topic) readAgain() {
 // reread has done closed after a reading that begins from now on.
 func (t *topic) reread(done chan struct{}) {
 	switch {
-	case !t.placed: // nobody is live
-		close(done)
+	case !t.placed: // nobody is live; guards that have been may still have to hear of the loss
+		t.tellRead(done)
 	case t.healing:
 		t.asking = append(t.asking, done)
 		t.again = true
@@ -49,10 +50,15 @@ func (t *topic) answer() {
 	asked := t.asked
 	t.asked, t.asking = t.asking, nil
 	for _, done := range asked {
-		if g := t.groups[groupKey{guards: true}]; g != nil {
-			g.mail.post(groupLetter{done: done})
-		} else {
-			close(done)
-		}
+		t.tellRead(done)
+	}
+}
+
+// tellRead has done closed once the guards have been told all that the topic knows.
+func (t *topic) tellRead(done chan struct{}) {
+	if g := t.groups[groupKey{guards: true}]; g != nil {
+		g.mail.post(groupLetter{done: done})
+	} else {
+		close(done)
 	}
 }

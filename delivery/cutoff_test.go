@@ -3,6 +3,7 @@ package delivery_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -96,6 +97,10 @@ func TestCutOff(t *testing.T) {
 			ada.saw(names(append(before, after...)...)...)
 		})
 	})
+}
+
+// TestCutOffAndBack: what has waited, and who came meanwhile.
+func TestCutOffAndBack(t *testing.T) {
 	t.Run("more hints than are kept", func(t *testing.T) {
 		var contact contact
 		inWorld(t, delivery.Options{Confirmed: contact.confirmed, Cutoff: cutoff, MaxPending: 4, PageSize: 7}, func(w world) {
@@ -212,6 +217,10 @@ func TestCutOffState(t *testing.T) {
 			bob.endedBy("revoked")
 		})
 	})
+}
+
+// TestCutOffStateAndAccess: values wait until all that the log may say of the guards' access is known.
+func TestCutOffStateAndAccess(t *testing.T) {
 	t.Run("history lost meanwhile: judged anew first", func(t *testing.T) {
 		inContact(t, func(w world, contact *contact) {
 			s := newSource(value("a", 1))
@@ -239,6 +248,56 @@ func TestCutOffState(t *testing.T) {
 			c.endedBy("forbidden")
 			c.saw("a1")
 		})
+	})
+	t.Run("history lost, and its guards still to hear of it", func(t *testing.T) {
+		inContact(t, func(w world, _ *contact) {
+			s, held := newSource(value("a", 1)), make(chan struct{})
+			release := sync.OnceFunc(func() { close(held) })
+			defer release()
+			sub, ofBob := ofState(s, room), ofState(s, room)
+			sub.Spec.Authorize = forbidden
+			ofBob.Spec.Principal = "bob"
+			ada, bob := w.subscribe(sub), newConnection(roomy)
+			ofBob.Lane = bob.outbox.NewLane(lines{}, []byte(" bob\n"))
+			ofBob.Done = func(error) { <-held } // and with it the mailbox of the guards
+			if _, err := w.hub.Subscribe(ofBob); err != nil {
+				t.Fatal(err)
+			}
+			w.settle()
+			w.log.notes(room, 3)
+			w.log.append(room, kindAccess, revoked("bob"))
+			w.settle()
+			w.log.truncate(room, 1)
+			w.log.look(room)
+			w.settle()
+			s.tell(value("a", 2))
+			ada.saw("a1")
+			release()
+			ada.saw("a1")
+			ada.endedBy("forbidden")
+		})
+	})
+}
+
+// TestCutOffStateRead: when the guards' log has been read, they have been told.
+func TestCutOffStateRead(t *testing.T) {
+	t.Run("the last one's access has ended", func(t *testing.T) {
+		for range scaled(1_000, 10_000) { // for the topics go with it, on several goroutines
+			inContact(t, func(w world, _ *contact) {
+				s := newSource(value("a", 1))
+				c := w.subscribe(ofState(s, room))
+				w.settle()
+				w.log.silently(func() { w.log.append(room, kindAccess, revoked("ada")) })
+				held := make(chan struct{})
+				w.log.set(func(l *fakeLog) { l.onRead = func(eventlog.Position, eventlog.Page) { <-held } })
+				w.log.look(room)
+				s.tell(value("a", 2))
+				c.saw("a1")
+				close(held)
+				c.saw("a1")
+				c.endedBy("revoked")
+			})
+		}
 	})
 	t.Run("in contact again, the log still to be read", func(t *testing.T) {
 		inContact(t, func(w world, contact *contact) {

@@ -27,6 +27,8 @@ type Event struct {
 	before eventlog.Cursor
 	// reset: it leads into another history, where offsets may be lower.
 	reset bool
+	// failure: it tells of an error instead.
+	failure bool
 
 	mu     sync.Mutex
 	frames []frame

@@ -28,6 +28,7 @@ type group struct {
 	audience string
 	renderer Renderer
 	users    int // the topic's mailbox's own
+	born     int // how often an audience of the topic had moved by then
 	// ctx ends with the last user.
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -39,12 +40,16 @@ type group struct {
 	// settled is the position up to which every member has its events in its outbox.
 	settled atomic.Pointer[eventlog.Cursor]
 
-	members members // the mailbox's own
+	// The mailbox's own.
+	members members
+	keeps   bool // what it renders
+	kept    kept
 }
 
-// groupLetter is what a group's mailbox handles; exactly one part is set.
+// groupLetter is what a group's mailbox handles; exactly one part is set, keep apart.
 type groupLetter struct {
 	run   []eventlog.Publication
+	keep  bool // what is rendered of the run, or for the one who joins: others come for it
 	join  *entrance
 	leave *Subscriber
 	lags  *Subscriber
@@ -63,7 +68,8 @@ type entrance struct {
 
 func newGroup(t *topic, key groupKey, sharing Sharing) *group {
 	g := &group{
-		topic: t, key: key, audience: sharing.Audience, renderer: sharing.Renderer, behind: make(chan struct{}, maxBehind),
+		topic: t, key: key, audience: sharing.Audience, renderer: sharing.Renderer, born: t.moves,
+		behind: make(chan struct{}, maxBehind),
 	}
 	g.ctx, g.cancel = context.WithCancel(t.ctx)
 	g.mail.handle, g.mail.spawn = g.handle, t.hub.spawn
@@ -81,10 +87,10 @@ func (g *group) end() {
 
 // hand gives the group a piece of the topic's run, waiting while it is too far behind; false means
 // that the topic is over.
-func (g *group) hand(piece []eventlog.Publication) bool {
+func (g *group) hand(piece []eventlog.Publication, keep bool) bool {
 	select {
 	case g.behind <- struct{}{}:
-		g.mail.post(groupLetter{run: piece})
+		g.mail.post(groupLetter{run: piece, keep: keep})
 		return true
 	case <-g.topic.ctx.Done():
 		return false
@@ -95,9 +101,11 @@ func (g *group) handle(letters []groupLetter) {
 	for _, l := range letters {
 		switch {
 		case l.run != nil:
+			g.keep(l.keep)
 			g.take(l.run)
 			<-g.behind
 		case l.join != nil:
+			g.keep(l.keep)
 			g.join(l.join)
 		case l.leave != nil:
 			g.members.remove(l.leave)
@@ -105,7 +113,9 @@ func (g *group) handle(letters []groupLetter) {
 			g.fallBehind(l.lags)
 		case l.lost != nil:
 			g.disperse(l.lost)
-			g.end()
+			if !g.key.guards {
+				g.end()
+			}
 		case l.done != nil:
 			close(l.done)
 		}
@@ -123,7 +133,7 @@ func (g *group) take(run []eventlog.Publication) {
 		g.settle(logCursor(g.topic.name, last.Position, last.Seq))
 	}
 	if isAudienceMoved(err) {
-		g.disperse(&loss{moved: true})
+		g.move()
 	}
 }
 
@@ -171,6 +181,10 @@ func (g *group) deliver(to []*Subscriber, run []eventlog.Publication, after *eve
 			if !g.key.filter.Has(run[i].Kind) {
 				continue
 			}
+			if e := g.kept.find(run[i].Offset); e != nil && shared {
+				events = append(events, e)
+				continue
+			}
 			e, err := hub.renderPublication(g.ctx, r, shared, g.topic.name, &run[i])
 			if isAudienceMoved(err) { // those before it were rendered rightly
 				n, moved = i, err
@@ -180,6 +194,9 @@ func (g *group) deliver(to []*Subscriber, run []eventlog.Publication, after *eve
 				return nil, err
 			}
 			e.before = stands
+			if shared && g.keeps {
+				g.kept.add(e)
+			}
 			events = append(events, e)
 		}
 		return events, nil
@@ -203,11 +220,15 @@ func (g *group) join(e *entrance) {
 	n, err := g.pass([]*Subscriber{s}, e.missing, &s.at)
 	switch {
 	case s.ended.Load():
+	case g.over.Load(): // the audience has moved before s came
+		s.at, _ = s.leaves(s.at)
+		s.regroup()
 	case isAudienceMoved(err):
 		if n > 0 {
 			s.moveTo(e.missing[n-1].Position, e.missing[n-1].Seq)
 		}
 		s.at, _ = s.leaves(s.at)
+		g.move()
 		s.regroup()
 	case err == nil:
 		g.settle(e.at)

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"errors"
+	"maps"
 
 	"parley/eventlog"
 )
@@ -132,13 +133,16 @@ func (t *topic) takeHealed(h *healed) {
 // itself: judged anew, told of the reset, ended or back to live. Those who wait to join have to look
 // for themselves what the loss means to them. The next one to come places the topic; what was held
 // is forgotten, so the topic begins with a reading.
+//
+// The guards keep their group, which has no rendering that belongs to the history: whatever asks for them
+// from now on comes behind the loss in its mailbox.
 func (t *topic) restart(l *loss, waiting map[*Subscriber]*joining) {
 	for _, g := range t.groups {
 		g.mail.post(groupLetter{lost: l})
 	}
 	t.answer()
 	t.answer() // those who asked for another reading
-	clear(t.groups)
+	maps.DeleteFunc(t.groups, func(key groupKey, _ *group) bool { return !key.guards })
 	clear(t.audiences)
 	t.placed, t.missed, t.recent = false, true, nil
 	for _, j := range waiting {

@@ -26,6 +26,9 @@ type Options struct {
 	Cutoff time.Duration
 	// MaxReads bounds the pages read from logs at a time; more wait their turn. 0 means 64.
 	MaxReads int
+	// MaxJudgings bounds the calls of Spec.Authorize at a time: a loss of history or a move of an
+	// audience has thousands judged anew. More wait their turn. 0 means 64.
+	MaxJudgings int
 	// MaxPending bounds the publications of one topic that wait to be handled; beyond it they
 	// are dropped and read from the log. 0 means 4,096.
 	MaxPending int
@@ -51,6 +54,9 @@ func (o Options) withDefaults() Options {
 	if o.MaxReads == 0 {
 		o.MaxReads = 64
 	}
+	if o.MaxJudgings == 0 {
+		o.MaxJudgings = 64
+	}
 	if o.MaxPending == 0 {
 		o.MaxPending = 4096
 	}
@@ -68,8 +74,9 @@ type Hub struct {
 	log     eventlog.Log
 	options Options
 	metrics *metrics
-	warned  atomic.Int64  // when operators were last told that the store doesn't answer, in Unix ns
-	reading chan struct{} // has an element for each page being read
+	warned  atomic.Int64 // when operators were last told that the store doesn't answer, in Unix ns
+	reading turns
+	judging turns
 
 	// ctx ends when the hub closes; goroutines counts what Close joins.
 	ctx    context.Context
@@ -89,7 +96,7 @@ func NewHub(log eventlog.Log, options Options) *Hub {
 		log: log, options: options.withDefaults(), ctx: ctx, cancel: cancel,
 		topics: map[string]*topic{}, states: map[string]*stateTopic{},
 	}
-	h.reading = make(chan struct{}, h.options.MaxReads)
+	h.reading, h.judging = make(turns, h.options.MaxReads), make(turns, h.options.MaxJudgings)
 	h.metrics = newMetrics(options.Registerer, h)
 	return h
 }

@@ -34,10 +34,14 @@ func (t *topic) join(j *joining) {
 		t.place(j.s.at)
 	}
 	missing, known := t.since(j.s.at.Position)
+	instant := maxInstant
+	if t.moving[j.s.joined] {
+		instant = maxKept
+	}
 	switch {
 	case !t.placed:
 		j.done <- verdict{}
-	case known && len(missing) <= maxInstant:
+	case known && len(missing) <= instant:
 		t.add(j.s, missing)
 		j.done <- verdict{live: true}
 	case known:
@@ -67,13 +71,13 @@ func (t *topic) place(at eventlog.Cursor) {
 // add makes a subscriber a member of its group, unless that is one too many.
 func (t *topic) add(s *Subscriber, missing []eventlog.Publication) {
 	if s.joined != nil { // and has been sent away by it
-		t.quit(s.joined)
+		defer t.quit(s.joined)
 		s.joined = nil
 	}
 	key := s.groupKey()
 	g := t.groups[key]
 	if g == nil {
-		if !t.audiences.admit(s.sharing.Audience, t.hub.options.MaxAudiences) {
+		if !t.admit(s.sharing.Audience) {
 			s.finish(ErrTooManyAudiences)
 			return
 		}
@@ -82,7 +86,7 @@ func (t *topic) add(s *Subscriber, missing []eventlog.Publication) {
 	}
 	g.users++
 	s.joined = g
-	g.mail.post(groupLetter{join: &entrance{s: s, missing: missing, at: t.cursor()}})
+	g.mail.post(groupLetter{join: &entrance{s: s, missing: missing, at: t.cursor()}, keep: len(t.moving) > 0})
 }
 
 // leave takes a subscriber out, wherever it stands.
@@ -107,4 +111,5 @@ func (t *topic) quit(g *group) {
 		delete(t.groups, g.key)
 		t.audiences.drop(g.audience)
 	}
+	delete(t.moving, g)
 }

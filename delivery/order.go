@@ -18,7 +18,7 @@ type heldHint struct {
 // take accepts what follows, drops what is known, and heals what doesn't fit. While the store's word
 // can't be relied on, all of it is read from the log.
 func (t *topic) take(pubs []eventlog.Publication, number uint64) {
-	if t.hub.cutOff(t.name) {
+	if t.hub.CutOff(t.name) {
 		t.look()
 		return
 	}

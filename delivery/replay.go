@@ -221,12 +221,14 @@ func (s *Subscriber) cross(gap *eventlog.GapError) bool {
 	return true
 }
 
-// authorize judges access anew, and so with whom renderings are shared; false means that the
-// subscription has ended.
+// authorize judges access anew, in its turn, and so with whom renderings are shared; false means that
+// the subscription has ended.
 func (s *Subscriber) authorize() bool {
-	err := s.hub.retry(s.ctx, forever, "authorizing", func() (err error) {
-		s.spec.Access, err = s.spec.Authorize(s.ctx)
-		return err
+	err := s.hub.retry(s.ctx, forever, "authorizing", func() error {
+		return s.hub.judging.take(s.ctx, func() (err error) {
+			s.spec.Access, err = s.spec.Authorize(s.ctx)
+			return err
+		})
 	})
 	if err != nil {
 		s.fail(err)

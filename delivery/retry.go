@@ -51,6 +51,20 @@ func (h *Hub) warn(what string, err error) {
 	}
 }
 
+// turns bounds what is done at a time: it has an element for each that is.
+type turns chan struct{}
+
+// take calls f in its turn, and fails when ctx is done before that.
+func (t turns) take(ctx context.Context, f func() error) error {
+	select {
+	case t <- struct{}{}:
+		defer func() { <-t }()
+		return f()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // read reads a page, in its turn, asking again while the store doesn't answer.
 func (h *Hub) read(ctx context.Context, log string, after eventlog.Position) (page eventlog.Page, err error) {
 	err = h.retry(ctx, forever, "reading a log", func() error {
@@ -60,14 +74,12 @@ func (h *Hub) read(ctx context.Context, log string, after eventlog.Position) (pa
 	return page, err
 }
 
-func (h *Hub) readOnce(ctx context.Context, log string, after eventlog.Position) (eventlog.Page, error) {
-	select {
-	case h.reading <- struct{}{}:
-		defer func() { <-h.reading }()
-		return h.log.Read(ctx, log, after, h.options.PageSize)
-	case <-ctx.Done():
-		return eventlog.Page{}, ctx.Err()
-	}
+func (h *Hub) readOnce(ctx context.Context, log string, after eventlog.Position) (page eventlog.Page, err error) {
+	err = h.reading.take(ctx, func() error {
+		page, err = h.log.Read(ctx, log, after, h.options.PageSize)
+		return err
+	})
+	return page, err
 }
 
 // confirm asks once more whether the log really can't be continued from a position; a nil gap means

@@ -177,7 +177,7 @@ func (t *stateTopic) handle(letters []stateLetter) {
 // mustWait reports whether nothing may be shown before the guarding log has been read, and has it read:
 // where the store's word on it is too old, or where that was to read it.
 func (t *stateTopic) mustWait() bool {
-	cut := t.guard != "" && t.hub.cutOff(t.guard)
+	cut := t.guard != "" && t.hub.CutOff(t.guard)
 	guards := map[*topic]bool{} // one, as a rule
 	for s := range t.shown() {
 		if s.guard != nil && (cut || s.guard.topic.unread.Load()) {

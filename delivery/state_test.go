@@ -85,6 +85,7 @@ func ofState(s *source, guard string) delivery.Subscription {
 	return sub
 }
 
+// TestState: whoever comes sees the present values, then what changes.
 func TestState(t *testing.T) {
 	t.Run("first the present values, then each change", func(t *testing.T) {
 		inWorld(t, delivery.Options{}, func(w world) {
@@ -151,6 +152,10 @@ func TestState(t *testing.T) {
 			c.saw("a1")
 		})
 	})
+}
+
+// TestStateConflated: what is no longer so isn't shown, and what is once for all.
+func TestStateConflated(t *testing.T) {
 	t.Run("what waits is replaced by what is newer", func(t *testing.T) {
 		inWorld(t, delivery.Options{}, func(w world) {
 			s := newSource(value("a", 1), value("b", 1))
@@ -204,6 +209,10 @@ func TestState(t *testing.T) {
 			w.same("renders", r.renders.Load(), int64(2))
 		})
 	})
+}
+
+// TestStateKeys: keys that go, and positions, which don't concern them.
+func TestStateKeys(t *testing.T) {
 	t.Run("a key that is gone is shown to nobody who comes later", func(t *testing.T) {
 		inWorld(t, delivery.Options{}, func(w world) {
 			s := newSource(value("a", 3), value("b", 1))

@@ -41,6 +41,7 @@ type Subscriber struct {
 	topic    *topic      // nil for state
 	state    *stateTopic // nil for a log
 	guard    *Subscriber // whose end is this one's; nil for none
+	shown    *Lane       // what is shown ends with this: lane, or for a guard that of whom it guards
 	// whenLive is called when it becomes live, whenLost when it is taken out of a history that was lost;
 	// nil for nothing to do.
 	whenLive, whenLost func()
@@ -89,7 +90,7 @@ func (h *Hub) Subscribe(sub Subscription) (*Subscriber, error) {
 func (h *Hub) newSubscriber(sub Subscription) *Subscriber {
 	s := &Subscriber{
 		hub: h, spec: sub.Spec, share: sub.Share, personal: sub.Personal, lane: sub.Lane, done: sub.Done,
-		at: sub.Spec.Start, sharing: sub.Sharing,
+		shown: sub.Lane, at: sub.Spec.Start, sharing: sub.Sharing,
 	}
 	if s.personal == nil {
 		s.personal = sub.Renderer
@@ -134,6 +135,7 @@ func (h *Hub) subscribeState(sub Subscription) (s *Subscriber, err error) {
 			s.cancel()
 			return nil, err
 		}
+		s.guard.shown = s.lane
 		s.guard.whenLive = join
 		s.guard.whenLost = func() { s.state.mail.post(stateLetter{leave: s}) }
 	}
@@ -159,11 +161,10 @@ func (s *Subscriber) Close() {
 	s.end()
 }
 
-// finish ends the subscription by the hub's.
+// finish ends the subscription by the hub's. Nothing more is shown by the time anybody can know of the
+// end: who waits for the guards to be read does (readAgain), when the last of them leaves the topic.
 func (s *Subscriber) finish(err error) {
-	if s.lane != nil {
-		s.lane.end()
-	}
+	s.shown.end()
 	if s.end() && !s.hub.closing() {
 		s.done(err)
 	}

@@ -30,6 +30,8 @@ type topic struct {
 	// From here on the mailbox's own.
 	groups    map[groupKey]*group
 	audiences audiences
+	moves     int             // how often an audience has moved, as far as groups have told
+	moving    map[*group]bool // members of those are still on their way to others (move.go)
 
 	placed bool                   // at is known
 	missed bool                   // word came while at wasn't known
@@ -55,12 +57,13 @@ type letter struct {
 	leave     *Subscriber
 	healed    *healed
 	reread    chan struct{}
+	moved     *group
 }
 
 func newTopic(h *Hub, name string) *topic {
 	t := &topic{
 		hub: h, name: name, ready: make(chan struct{}),
-		groups: map[groupKey]*group{}, audiences: audiences{}, waiting: map[*Subscriber]*joining{},
+		groups: map[groupKey]*group{}, audiences: audiences{}, moving: map[*group]bool{}, waiting: map[*Subscriber]*joining{},
 	}
 	t.ctx, t.cancel = context.WithCancel(h.ctx)
 	t.mail.handle, t.mail.spawn = t.handle, h.spawn
@@ -125,6 +128,8 @@ func (t *topic) handle(letters []letter) {
 			t.takeHealed(l.healed)
 		case l.reread != nil:
 			t.reread(l.reread)
+		case l.moved != nil:
+			t.moved(l.moved)
 		}
 	}
 	t.fanOut()
@@ -137,7 +142,7 @@ func (t *topic) fanOut() {
 		n := min(len(t.run), t.hub.options.PageSize)
 		piece := t.run[:n:n]
 		for _, g := range t.groups {
-			if !g.hand(piece) {
+			if !g.hand(piece, len(t.moving) > 0) {
 				return // the topic is over
 			}
 		}

@@ -1,9 +1,7 @@
 package document
 
 import (
-	"errors"
 	"fmt"
-	"reflect"
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -32,18 +30,6 @@ type Limits struct {
 	EventComplexity int `name:"max-event-complexity" env:"PARLEY_MAX_EVENT_COMPLEXITY" default:"500" help:"Complexity of each event of a subscription."`
 	AudienceCost    int `name:"max-audience-cost" env:"PARLEY_MAX_AUDIENCE_COST" default:"250000" help:"Complexity of each event of a subscription that depends on its viewer, times the members of the room."`
 	ResponseBytes   int `name:"max-response" env:"PARLEY_MAX_RESPONSE" default:"4194304" help:"Bytes of one response."`
-}
-
-// Validate refuses limits that aren't positive, naming their settings.
-func (l *Limits) Validate() error {
-	var errs []error
-	v := reflect.ValueOf(l).Elem()
-	for i := range v.NumField() {
-		if v.Field(i).Int() <= 0 {
-			errs = append(errs, fmt.Errorf("%s must be positive", v.Type().Field(i).Tag.Get("env")))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // Codes of the schema's enum ErrorCode.

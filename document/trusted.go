@@ -41,6 +41,9 @@ func LoadTrusted(path string, schema *ast.Schema, limits Limits) (Trusted, error
 		if err := checkTrusted(id, text, schema, &limits); err != nil {
 			errs = append(errs, fmt.Errorf("trusted documents: %.100q in %s: %w", id, path, err))
 		}
+		if other, taken := trusted[bare(id)]; taken && other != text {
+			errs = append(errs, fmt.Errorf("trusted documents: %.100q in %s is the id of two documents, once with %q before it", bare(id), path, hashPrefix))
+		}
 		trusted[bare(id)] = text
 	}
 	if len(byID) == 0 {

@@ -43,6 +43,7 @@ func TestLoadTrustedRefuses(t *testing.T) {
 		"against the schema":    {map[string]string{"one": `{ nobody }`}, "Cannot query field"},
 		"beyond a limit":        {map[string]string{"one": `{ viewer { ` + strings.Repeat("id ", 51) + `} }`}, "at most 50"},
 		"another document's id": {map[string]string{"sha256:" + hashOf("x"): viewerQuery}, "isn't the document's SHA-256"},
+		"one id of two":         {map[string]string{"sha256:" + hashOf(viewerQuery): viewerQuery, hashOf(viewerQuery): `{ viewer { name } }`}, "is the id of two documents"},
 	} {
 		_, err := LoadTrusted(writeTrusted(t, test.content), schema, l)
 		if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "trusted documents: ") {
@@ -92,4 +93,40 @@ func TestTrusted(t *testing.T) {
 			t.Errorf("%s: %v, %q", name, err, params.Query)
 		}
 	}
+}
+
+// FuzzLoadTrusted: a file of trusted documents is refused with an error, or each of its documents is what
+// its id stands for, and passes the gate.
+func FuzzLoadTrusted(f *testing.F) {
+	for _, seed := range []string{
+		``, `{`, `null`, `[]`, `{}`, `{"one":7}`, `{"":""}`, `{"one":"{ viewer { id } }"}`, `{"one":"fragment F on User { id }"}`,
+		`{"sha256:` + hashOf(viewerQuery) + `":"` + viewerQuery + `"}`,
+		`{"sha256:` + hashOf(viewerQuery) + `":"` + viewerQuery + `","` + hashOf(viewerQuery) + `":"{ viewer { name } }"}`,
+		`{"a":"query A { viewer { id } } query B { viewer { name } }","b":"subscription { typing(roomId: \"r_1\") { users { id } } }"}`,
+		`{"x":"{ nobody }"}`, "{\"x\":\"{ viewer { ...F } } fragment F on User { id \\ud800 }\"}",
+	} {
+		f.Add([]byte(seed))
+	}
+	schema, l := loadSchema(f), defaults(f)
+	path := filepath.Join(f.TempDir(), "documents.json")
+	f.Fuzz(func(t *testing.T, file []byte) {
+		if err := os.WriteFile(path, file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		trusted, err := LoadTrusted(path, schema, l)
+		if err != nil {
+			return
+		}
+		var kept map[string]string
+		if err := json.Unmarshal(file, &kept); err != nil || len(kept) == 0 {
+			t.Fatalf("%d documents were read: %v", len(trusted), err)
+		}
+		gate := NewGate(schema, l, NewCache(1, 1), trusted)
+		for id, text := range kept {
+			params := &graphql.RawParams{Extensions: map[string]any{idExtension: id}}
+			if err := gate.MutateOperationParameters(t.Context(), params); err != nil || params.Query != text {
+				t.Fatalf("%q stands for %q: %v, %q", id, text, err, params.Query)
+			}
+		}
+	})
 }

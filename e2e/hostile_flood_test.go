@@ -14,25 +14,33 @@ import (
 	"parley/e2e/parleytest"
 )
 
-// TestHostileFloods: many bad peers at once, twice. Meanwhile others are served, and afterwards
-// nothing is left.
+// TestHostileFloods: many bad peers at once. Meanwhile others are served, and afterwards nothing is left.
 func TestHostileFloods(t *testing.T) {
 	node := startHostile(t, nil)
+	withstands(t, node,
+		flood{"sockets", floodOfSockets}, flood{"frames", floodOfFrames},
+		flood{"inits that aren't objects", badInitsStay}, flood{"inits without reading", floodOfInits})
+}
+
+// flood is what many bad peers do at once. It returns what became of them, in words.
+type flood struct {
+	name string
+	run  func(t *testing.T, node *parleytest.Node, token string) string
+}
+
+// withstands runs each flood twice: what is made once is made the first time. During the second a witness
+// is served, and afterwards nothing is left.
+func withstands(t *testing.T, node *parleytest.Node, floods ...flood) {
+	t.Helper()
 	ada := person(t, node, "ada")
 	room := ada.CreateRoom(t, "Dry spot")
-	floods := []struct {
-		name string
-		run  func(*testing.T, *parleytest.Node, string)
-	}{
-		{"sockets", floodOfSockets}, {"frames", floodOfFrames}, {"inits that aren't objects", badInitsStay}, {"inits without reading", floodOfInits},
-	}
 	for _, f := range floods {
 		t.Run(f.name, func(t *testing.T) {
-			f.run(t, node, ada.Token) // what is made once is made now
+			f.run(t, node, ada.Token)
 			before := settled(t, node)
-			slowest := witness(t, ada, room, func() { f.run(t, node, ada.Token) })
-			t.Logf("right after the flood: %v", measure(t, node))
-			t.Logf("the slowest message of a witness took %v", slowest)
+			var seen string
+			slowest := witness(t, ada, room, func() { seen = f.run(t, node, ada.Token) })
+			t.Logf("%s; right after: %v; the slowest message of a witness took %v", seen, measure(t, node), slowest)
 			nothingLeft(t, node, before)
 		})
 	}
@@ -86,7 +94,7 @@ const upgradeRequest = "GET /graphql HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\
 	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
 
 // floodOfSockets opens sockets that say something bad, or nothing, and end in some bad way.
-func floodOfSockets(t *testing.T, node *parleytest.Node, token string) {
+func floodOfSockets(t *testing.T, node *parleytest.Node, token string) string {
 	stream := "GET /graphql?query=subscription%7Btyping(roomId:%22r_1%22)%7Busers%7Bid%7D%7D%7D HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nAuthorization: Bearer " + token + "\r\n\r\n"
 	text := func(s string) string { return upgradeRequest + string(masked(finalText, s)) }
 	visits := []string{
@@ -94,7 +102,8 @@ func floodOfSockets(t *testing.T, node *parleytest.Node, token string) {
 		text(initWith(token)), text(initWith(token)) + string(masked(finalText, subscribeViewer)), upgradeRequest + "\x81\x02{}", upgradeRequest + "\x82",
 		stream, stream[:100], "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{", "\x00",
 	}
-	crowd(parleytest.Scale(500, 5000), func(i int) {
+	n := parleytest.Scale(500, 5000)
+	crowd(n, func(i int) {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(node.URL, "http://"))
 		if err != nil {
 			t.Error(err)
@@ -111,16 +120,18 @@ func floodOfSockets(t *testing.T, node *parleytest.Node, token string) {
 			_, _ = io.Copy(io.Discard, conn)
 		}
 	})
+	return fmt.Sprintf("%d sockets", n)
 }
 
 // floodOfFrames sends bad frames, a hundred on each socket, though the first was one too many.
-func floodOfFrames(t *testing.T, node *parleytest.Node, token string) {
+func floodOfFrames(t *testing.T, node *parleytest.Node, token string) string {
 	kinds := [][]byte{
 		masked(finalText, "{"), masked(finalBinary, "x"), masked(0x83, "x"), {finalText, 2, '{', '}'}, masked(finalText, `{"type":"x"}`), promised(finalText, 1<<40),
 		masked(finalText, "\xff"), masked(finalMore, "x"),
 	}
 	const each = 100
-	crowd(parleytest.Scale(2000, 50_000)/each, func(i int) {
+	n := parleytest.Scale(2000, 50_000)
+	crowd(n/each, func(i int) {
 		conn, _ := rawSocket(t, node)
 		if i%2 == 0 {
 			_, _ = conn.Write(masked(finalText, initWith(token)))
@@ -128,13 +139,15 @@ func floodOfFrames(t *testing.T, node *parleytest.Node, token string) {
 		_, _ = conn.Write(bytes.Repeat(kinds[i%len(kinds)], each)) // the server may have closed already
 		_ = conn.Close()
 	})
+	return fmt.Sprintf("%d frames", n)
 }
 
 // badInitsStay opens 200 sockets, says connection_init with a payload that isn't an object, and
 // stays: it is the server who goes.
-func badInitsStay(t *testing.T, node *parleytest.Node, _ string) {
+func badInitsStay(t *testing.T, node *parleytest.Node, _ string) string {
+	const n = 200
 	var conns []net.Conn
-	for range 200 {
+	for range n {
 		conn, _ := rawSocket(t, node)
 		_, _ = conn.Write(masked(finalText, `{"type":"connection_init","payload":"x"}`))
 		conns = append(conns, conn)
@@ -143,15 +156,17 @@ func badInitsStay(t *testing.T, node *parleytest.Node, _ string) {
 	for _, conn := range conns {
 		_ = conn.Close()
 	}
+	return fmt.Sprintf("%d sockets", n)
 }
 
 // floodOfInits says connection_init again and again, and never reads.
-func floodOfInits(t *testing.T, node *parleytest.Node, token string) {
-	flood := bytes.Repeat(masked(finalText, initWith(token)), 1000)
-	crowd(parleytest.Scale(50, 500), func(int) {
+func floodOfInits(t *testing.T, node *parleytest.Node, token string) string {
+	inits, n := bytes.Repeat(masked(finalText, initWith(token)), 1000), parleytest.Scale(50, 500)
+	crowd(n, func(int) {
 		conn, _ := rawSocket(t, node)
 		_ = conn.SetWriteDeadline(time.Now().Add(linger))
-		_, _ = conn.Write(flood) // the server stops reading at some point
+		_, _ = conn.Write(inits) // the server stops reading at some point
 		_ = conn.Close()
 	})
+	return fmt.Sprintf("%d sockets", n)
 }

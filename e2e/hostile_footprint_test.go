@@ -66,7 +66,7 @@ func nothingLeft(t testing.TB, node *parleytest.Node, before footprint) {
 			t.Errorf("something is left: %v", after)
 			break
 		}
-		time.Sleep(linger)
+		time.Sleep(linger) // measuring collects garbage: not all the time
 	}
 	t.Logf("before: %v\nafter:  %v", before, after)
 }

@@ -82,6 +82,18 @@ func (w *hostileWorld) bounds() []bound {
 	}
 }
 
+// beyond are the documents just beyond their bounds.
+func (w *hostileWorld) beyond() []hostileCase {
+	var cases []hostileCase
+	for _, b := range w.bounds() {
+		cases = append(cases, ask(b.name+", beyond", w.ada, parleytest.Operation{Query: b.beyond, Variables: b.variables}).refused("LIMIT_EXCEEDED"))
+	}
+	return cases
+}
+
+// dearly are the settings under which what few members cost is too much already.
+var dearly = map[string]string{"PARLEY_MAX_AUDIENCE_COST": "1000", "PARLEY_MAX_RESPONSE": "819200"}
+
 // abuses are what has brought other servers down.
 func (w *hostileWorld) abuses() []hostileCase {
 	bomb := `{ viewer { ...F0 } }`
@@ -126,10 +138,9 @@ func (w *hostileWorld) abuses() []hostileCase {
 // nobody in particular where that will do.
 func TestHostileLimits(t *testing.T) {
 	t.Parallel()
-	w := newHostileWorld(t, map[string]string{"PARLEY_MAX_AUDIENCE_COST": "1000", "PARLEY_MAX_RESPONSE": "819200"})
-	var beyond, within []hostileCase
+	w := newHostileWorld(t, dearly)
+	beyond, within := w.beyond(), []hostileCase(nil)
 	for _, b := range w.bounds() {
-		beyond = append(beyond, ask(b.name+", beyond", w.ada, parleytest.Operation{Query: b.beyond, Variables: b.variables}).refused("LIMIT_EXCEEDED"))
 		op := parleytest.Operation{Query: b.within, Variables: b.some}
 		if strings.HasPrefix(b.within, "query Q0") {
 			op.OperationName = "Q0"
@@ -149,7 +160,7 @@ func TestHostileLimits(t *testing.T) {
 	nothingLeft(t, w.node, before)
 	parleytest.Eventually(t, "the processor is idle again", func() bool {
 		used := w.node.Metric(t, "process_cpu_seconds_total")
-		time.Sleep(linger)
+		time.Sleep(linger) // the time over which is measured
 		return w.node.Metric(t, "process_cpu_seconds_total")-used < linger.Seconds()/4
 	})
 }

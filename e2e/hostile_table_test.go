@@ -104,27 +104,35 @@ func (t *table) String() string {
 	return "\n" + t.text.String()
 }
 
-// runCases makes each attempt by each route and compares.
+// runCases makes each attempt by each route, compares, and prints the table.
 func runCases(t *testing.T, node *parleytest.Node, cases []hostileCase) {
-	columns := []string{"case"}
-	for _, r := range routes {
-		columns = append(columns, r.name)
+	t.Helper()
+	rows, requests := answers(t, node, cases)
+	seen := newTable(append([]string{"case"}, routeNames()...)...)
+	for i, cells := range rows {
+		seen.row(append([]string{cases[i].name}, cells...)...)
 	}
+	t.Logf("%d cases, %d requests%s", len(cases), requests, seen)
+}
+
+// answers makes each attempt by each route and compares. It returns the words seen, a row for each
+// case, and how many requests that took.
+func answers(t *testing.T, node *parleytest.Node, cases []hostileCase) (rows [][]string, requests int64) {
+	t.Helper()
 	cells := make([]string, len(cases)*len(routes))
-	var requests atomic.Int64
+	var made atomic.Int64
 	crowd(len(cells), func(i int) {
 		c, r := cases[i/len(routes)], i%len(routes)
-		if cells[i] = "–"; c.want[r] != "" {
+		if cells[i] = uncarried; c.want[r] != "" {
 			cells[i] = c.run(t, node, routes[r], c.want[r])
-			requests.Add(int64(len(c.attempts)))
+			made.Add(int64(len(c.attempts)))
 		}
 	})
-	seen := newTable(columns...)
-	for i, row := range slices.Collect(slices.Chunk(cells, len(routes))) {
-		seen.row(append([]string{cases[i].name}, row...)...)
-	}
-	t.Logf("%d cases, %d requests%s", len(cases), requests.Load(), seen)
+	return slices.Collect(slices.Chunk(cells, len(routes))), made.Load()
 }
+
+// uncarried stands where a route can't carry what is asked.
+const uncarried = "–"
 
 // run makes the attempts by one route, and returns the words seen.
 func (c hostileCase) run(t *testing.T, node *parleytest.Node, r route, want string) string {
@@ -147,6 +155,9 @@ func (c hostileCase) check(t *testing.T, which, want string, got outcome) {
 	t.Helper()
 	if got.word != want {
 		t.Errorf("%s: %q instead of %q: %.300s", which, got.word, want, got.body)
+	}
+	if refused := strings.HasPrefix(got.word, "429") || strings.HasPrefix(got.word, "503"); refused != (got.comeBack != "") {
+		t.Errorf("%s: %s with Retry-After %q", which, got.word, got.comeBack)
 	}
 	for _, e := range got.result.Errors {
 		if e.Message == "" || !errorCodes[e.Extensions.Code] {

@@ -34,30 +34,46 @@ func (c hostileCase) forbidden() hostileCase {
 	return c
 }
 
-// TestHostileTrusted: where only trusted documents are served, nothing else is, by any transport.
-func TestHostileTrusted(t *testing.T) {
-	t.Parallel()
+// startTrusted starts a server that serves only some documents, by the ids that they have in its file:
+// a hash, or any other word. path is that file.
+func startTrusted(t *testing.T, documents map[string]string) (node *parleytest.Node, path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "documents.json")
+	writeTrusted(t, path, documents)
+	return startHostile(t, map[string]string{"PARLEY_TRUSTED_DOCUMENTS": path}), path
+}
+
+func writeTrusted(t *testing.T, path string, documents map[string]string) {
+	t.Helper()
+	text, err := json.Marshal(documents)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func hashOf(document string) string {
+	sum := sha256.Sum256([]byte(document))
+	return hex.EncodeToString(sum[:])
+}
+
+// trusted starts a server with trusted documents, and returns the cases of asking for them, or for others.
+func trusted(t *testing.T) (*parleytest.Node, []hostileCase) {
+	t.Helper()
 	const viewer, room = `query Viewer { viewer { id } }`, `query Room($id: ID!) { room(id: $id) { id name } }`
 	const typing = `subscription Typing($id: ID!) { typing(roomId: $id) { users { id } } }`
 	const join = `mutation Join($id: ID!) { joinRoom(input: {roomId: $id}) { room { id } } }`
 	const create = `mutation CreateRoom($input: CreateRoomInput!) { createRoom(input: $input) { room { id } } }`
-	sum := sha256.Sum256([]byte(viewer))
-	hash := hex.EncodeToString(sum[:])
-	kept, err := json.Marshal(map[string]string{"sha256:" + hash: viewer, "room": room, "typing": typing, "join": join, "create": create})
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "documents.json")
-	if err := os.WriteFile(path, kept, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	node := startHostile(t, map[string]string{"PARLEY_TRUSTED_DOCUMENTS": path})
+	hash := hashOf(viewer)
+	node, _ := startTrusted(t, map[string]string{"sha256:" + hash: viewer, "room": room, "typing": typing, "join": join, "create": create})
 	ada := person(t, node, "ada")
 	persisted := func(hash string) map[string]any {
 		return map[string]any{"persistedQuery": map[string]any{"version": 1, "sha256Hash": hash}}
 	}
 	absent := map[string]any{"id": "r_nosuchroom"}
-	runCases(t, node, []hostileCase{
+	return node, []hostileCase{
 		named("by its hash", ada, map[string]any{"documentId": "sha256:" + hash}).answered("ok"),
 		named("by its bare hash", ada, map[string]any{"documentId": hash}).answered("ok"),
 		named("by another id", ada, map[string]any{"documentId": "room", "variables": absent}).answered("null"),
@@ -72,7 +88,14 @@ func TestHostileTrusted(t *testing.T) {
 		named("a subscription's text", ada, map[string]any{"query": typing, "variables": absent}).forbidden(),
 		named("an unknown id", ada, map[string]any{"documentId": "nobody"}).refused("BAD_INPUT"),
 		named("an unknown hash, with a text", ada, map[string]any{"extensions": persisted("0" + hash[1:]), "query": viewer}).refused("BAD_INPUT"),
-	})
+	}
+}
+
+// TestHostileTrusted: where only trusted documents are served, nothing else is, by any transport.
+func TestHostileTrusted(t *testing.T) {
+	t.Parallel()
+	node, cases := trusted(t)
+	runCases(t, node, cases)
 }
 
 // TestHostileIntrospection: the schema is shown where that is set, by every transport; and a hash

@@ -25,7 +25,7 @@ type attempt struct {
 	query string
 	// token stands for nobody when empty.
 	token string
-	// header is added to HTTP requests; the attempt is made by those alone then.
+	// header is added to HTTP requests, the handshake of a WebSocket among them.
 	header http.Header
 	// path is where to, /graphql if not said; but for GET, whose path is that and query.
 	path string
@@ -43,6 +43,8 @@ type outcome struct {
 	word   string
 	result parleytest.Result
 	body   string
+	// comeBack is the header Retry-After.
+	comeBack string
 }
 
 var routes = []route{
@@ -61,6 +63,14 @@ var routes = []route{
 	}},
 }
 
+func routeNames() []string {
+	names := make([]string, len(routes))
+	for i, r := range routes {
+		names[i] = r.name
+	}
+	return names
+}
+
 func unseen(err error) outcome { return outcome{word: "transport: " + err.Error()} }
 
 // overHTTP makes an attempt by one request, whose answer is a document or a stream.
@@ -75,11 +85,16 @@ func overHTTP(ctx context.Context, n *parleytest.Node, a attempt, method, accept
 	if strings.HasPrefix(response.Header.Get("Content-Type"), "text/event-stream") {
 		return firstOfStream(response)
 	}
+	return documentOf(response)
+}
+
+// documentOf reads an answer that is one document.
+func documentOf(response *http.Response) outcome {
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		return unseen(err)
 	}
-	o := outcome{body: string(body)}
+	o := outcome{body: string(body), comeBack: response.Header.Get("Retry-After")}
 	if err := json.Unmarshal(body, &o.result); err != nil {
 		o.word = fmt.Sprintf("%d without JSON", response.StatusCode)
 		return o
@@ -164,7 +179,10 @@ func nextEvent(in *bufio.Reader) (event, data string, err error) {
 func overSocket(ctx context.Context, n *parleytest.Node, a attempt) outcome {
 	ctx, cancel := context.WithTimeout(ctx, parleytest.Patience)
 	defer cancel()
-	s, err := dialSocket(ctx, n, a.path, nil)
+	s, err := dialSocket(ctx, n, a.path, a.header)
+	if refused, ok := errors.AsType[handshakeRefused](err); ok {
+		return outcome(refused)
+	}
 	if err != nil {
 		return unseen(err)
 	}
@@ -196,14 +214,22 @@ type socket struct {
 	heard []message
 }
 
+// handshakeRefused is what was answered in place of a WebSocket.
+type handshakeRefused outcome
+
+func (o handshakeRefused) Error() string { return "the handshake was answered " + o.word }
+
 // dialSocket opens a WebSocket. Header is that of the handshake.
 func dialSocket(ctx context.Context, n *parleytest.Node, path string, header http.Header) (*socket, error) {
 	if path == "" {
 		path = "/graphql"
 	}
-	conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(n.URL, "http")+path,
+	conn, response, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(n.URL, "http")+path,
 		&websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}, HTTPHeader: header})
-	if err != nil {
+	switch {
+	case err != nil && response != nil:
+		return nil, handshakeRefused(documentOf(response))
+	case err != nil:
 		return nil, err
 	}
 	conn.SetReadLimit(1 << 22)

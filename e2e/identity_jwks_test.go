@@ -52,57 +52,91 @@ func (k signingKey) client(t *testing.T, node *parleytest.Node) *parleytest.Clie
 	return &parleytest.Client{URL: node.URL, User: "ada", Token: text, HTTP: http.DefaultClient}
 }
 
+// jwksIssuer is an issuer's server, which answers as it is told to.
+type jwksIssuer struct {
+	*httptest.Server
+	answer  atomic.Pointer[http.HandlerFunc]
+	fetches atomic.Int64
+}
+
+func startIssuer(t *testing.T) *jwksIssuer {
+	t.Helper()
+	issuer := &jwksIssuer{}
+	issuer.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		issuer.fetches.Add(1)
+		(*issuer.answer.Load())(w, r)
+	}))
+	t.Cleanup(issuer.Close)
+	return issuer
+}
+
+func (i *jwksIssuer) answers(h http.HandlerFunc) { i.answer.Store(&h) }
+
+func (i *jwksIssuer) publishes(t *testing.T, keys ...signingKey) {
+	t.Helper()
+	set := []map[string]string{}
+	for _, key := range keys {
+		set = append(set, key.published(t))
+	}
+	i.answers(func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(map[string]any{"keys": set})
+	})
+}
+
+// codeFor asks, and returns the code of the answer, "" for none.
+func codeFor(t *testing.T, c *parleytest.Client) string {
+	t.Helper()
+	begin := time.Now()
+	result, err := c.Do(t.Context(), parleytest.Operation{Query: viewerQuery})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Errorf("an answer took %v", took)
+	}
+	return result.Code()
+}
+
 // TestIdentityJWKS: the issuer's server rotates its keys, fails, and answers slowly, and whoever has a
 // token of a known key notices nothing.
 func TestIdentityJWKS(t *testing.T) {
 	t.Parallel()
-	var answer atomic.Pointer[http.HandlerFunc]
-	var fetches atomic.Int64
-	issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fetches.Add(1)
-		(*answer.Load())(w, r)
-	}))
-	defer issuer.Close()
-	answers := func(h http.HandlerFunc) { answer.Store(&h) }
-	publishes := func(keys ...signingKey) {
-		set := []map[string]string{}
-		for _, key := range keys {
-			set = append(set, key.published(t))
-		}
-		answers(func(w http.ResponseWriter, _ *http.Request) {
-			_ = json.NewEncoder(w).Encode(map[string]any{"keys": set})
-		})
-	}
+	issuer := startIssuer(t)
 	old, fresh, unknown := newSigningKey(t, "old"), newSigningKey(t, "fresh"), newSigningKey(t, "unknown")
-	publishes(old)
+	issuer.publishes(t, old)
 	node := parleytest.Start(t, map[string]string{"PARLEY_AUTH_JWKS_URL": issuer.URL + "/keys"})
-	code := func(c *parleytest.Client) string {
-		t.Helper()
-		begin := time.Now()
-		result, err := c.Do(t.Context(), parleytest.Operation{Query: `{ viewer { id } }`})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if took := time.Since(begin); took > 10*time.Second {
-			t.Errorf("an answer took %v", took)
-		}
-		return result.Code()
-	}
-	if got := code(old.client(t, node)); got != "" {
+	if got := codeFor(t, old.client(t, node)); got != "" {
 		t.Fatalf("a token of the issuer's: %s", got)
 	}
 	stream := parleytest.MustSubscribe(t, parleytest.OverWS, old.client(t, node), follow(messageAdded, old.client(t, node).CreateRoom(t, "Keys"), ""))
 	stream.Position(t)
 
-	publishes(old, fresh)
-	parleytest.Eventually(t, "the new key is known", func() bool { return code(fresh.client(t, node)) == "" })
-	publishes(fresh)
+	issuer.publishes(t, old, fresh)
+	parleytest.Eventually(t, "the new key is known", func() bool { return codeFor(t, fresh.client(t, node)) == "" })
+	issuer.publishes(t, fresh)
 	parleytest.Eventually(t, "the old key isn't", func() bool {
-		code(unknown.client(t, node)) // has the keys fetched
-		return code(old.client(t, node)) == "UNAUTHENTICATED"
+		codeFor(t, unknown.client(t, node)) // has the keys fetched
+		return codeFor(t, old.client(t, node)) == "UNAUTHENTICATED"
 	})
+	misbehaves(t, issuer, node, fresh, unknown)
+	issuer.publishes(t, fresh)
+	parleytest.Eventually(t, "unknown keys are refused again", func() bool { return codeFor(t, unknown.client(t, node)) == "UNAUTHENTICATED" })
+	if n := issuer.fetches.Load(); n > 40 {
+		t.Errorf("%d fetches", n)
+	}
+	select {
+	case f := <-stream.Frames:
+		t.Errorf("a stream was disturbed: %+v", f)
+	default:
+	}
+}
+
+// misbehaves has the issuer fail, and never answer. A token of a known key is judged as ever.
+func misbehaves(t *testing.T, issuer *jwksIssuer, node *parleytest.Node, known, unknown signingKey) {
+	t.Helper()
 	hang := make(chan struct{})
-	for name, misbehaves := range map[string]http.HandlerFunc{
+	defer close(hang)
+	for name, answer := range map[string]http.HandlerFunc{
 		"fails": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) },
 		"answers never": func(_ http.ResponseWriter, r *http.Request) {
 			select {
@@ -111,30 +145,19 @@ func TestIdentityJWKS(t *testing.T) {
 			}
 		},
 	} {
-		answers(misbehaves)
-		before := fetches.Load()
+		issuer.answers(answer)
+		before := issuer.fetches.Load()
 		parleytest.Eventually(t, "it "+name+", and unknown keys can't be judged", func() bool {
-			return code(unknown.client(t, node)) == "UNAVAILABLE" && fetches.Load() > before
+			return codeFor(t, unknown.client(t, node)) == "UNAVAILABLE" && issuer.fetches.Load() > before
 		})
 		for range 20 {
 			begin := time.Now()
-			if got := code(fresh.client(t, node)); got != "" {
+			if got := codeFor(t, known.client(t, node)); got != "" {
 				t.Errorf("it %s: a token of a known key: %s", name, got)
 			}
 			if took := time.Since(begin); took > time.Second {
 				t.Errorf("it %s: a token of a known key took %v", name, took)
 			}
 		}
-	}
-	close(hang)
-	publishes(fresh)
-	parleytest.Eventually(t, "unknown keys are refused again", func() bool { return code(unknown.client(t, node)) == "UNAUTHENTICATED" })
-	if n := fetches.Load(); n > 40 {
-		t.Errorf("%d fetches", n)
-	}
-	select {
-	case f := <-stream.Frames:
-		t.Errorf("a stream was disturbed: %+v", f)
-	default:
 	}
 }

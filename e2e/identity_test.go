@@ -280,88 +280,109 @@ func inParallel(n int, f func(int)) {
 	all.Wait()
 }
 
+// briefly is the life of the tokens that are refreshed.
+const briefly = 3 * time.Second
+
+// tokenNamed signs a token of a user with a name.
+func tokenNamed(t *testing.T, user, name string, life time.Duration) string {
+	t.Helper()
+	return signed(t, jwt.SigningMethodHS256, []byte(hostileSecret), jwt.MapClaims{"sub": user, "name": name, "exp": time.Now().Add(life).Unix()})
+}
+
+// refreshWith is the operation that refreshes a session.
+func refreshWith(token string) string {
+	return fmt.Sprintf(`{"type":"subscribe","id":"r","payload":{"query":"mutation { refreshSession(input: {token: %s}) { expiresAt } }"}}`,
+		strings.ReplaceAll(strconv.Quote(token), `"`, `\"`))
+}
+
+func pongWith(token string) string {
+	return fmt.Sprintf(`{"type":"pong","payload":{"Authorization":"Bearer %s"}}`, token)
+}
+
+// session is a WebSocket of ada's, whose token lives briefly.
+type session struct{ *websocket.Conn }
+
+func openSession(t *testing.T, node *parleytest.Node) session {
+	t.Helper()
+	conn, err := parleytest.DialWS(t.Context(), &parleytest.Client{URL: node.URL, Token: tokenNamed(t, "ada", "Ada", briefly)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.CloseNow() })
+	return session{conn}
+}
+
+func (s session) say(t *testing.T, message string) {
+	t.Helper()
+	_ = s.Write(t.Context(), websocket.MessageText, []byte(message)) // what is wrong is read
+}
+
+// ask returns what is answered, or the code of the session's end.
+func (s session) ask(t *testing.T, message string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), parleytest.Patience)
+	defer cancel()
+	s.say(t, message)
+	for {
+		_, answer, err := s.Read(ctx)
+		if err != nil {
+			return fmt.Sprint(websocket.CloseStatus(err))
+		}
+		if !strings.Contains(string(answer), `"complete"`) {
+			return string(answer)
+		}
+	}
+}
+
+// want asks, and fails unless the answer has a part.
+func (s session) want(t *testing.T, message, part string) {
+	t.Helper()
+	if got := s.ask(t, message); !strings.Contains(got, part) {
+		t.Errorf("%s instead of %s", got, part)
+	}
+}
+
+const askWho = `{"type":"subscribe","id":"w","payload":{"query":"{ viewer { id name } }"}}`
+
 // TestIdentityRefresh: a WebSocket goes on beyond its token, by a mutation or by a pong, with a
 // token of the same user's.
 func TestIdentityRefresh(t *testing.T) {
 	t.Parallel()
 	node := startHostile(t, map[string]string{"PARLEY_EXPIRY_SPREAD": "0s"})
-	token := func(user, name string, life time.Duration) string {
-		return signed(t, jwt.SigningMethodHS256, []byte(hostileSecret), jwt.MapClaims{"sub": user, "name": name, "exp": time.Now().Add(life).Unix()})
+	goesOn := func(t *testing.T, refresh func(session)) {
+		t.Parallel()
+		begin := time.Now()
+		s := openSession(t, node)
+		s.want(t, askWho, `"name":"Ada"`)
+		refresh(s)
+		parleytest.Eventually(t, "the new token counts", func() bool { return strings.Contains(s.ask(t, askWho), `"name":"Ada II."`) })
+		time.Sleep(time.Until(begin.Add(briefly + leeway + time.Second))) // until the first token is over for good
+		s.want(t, askWho, `"name":"Ada II."`)
 	}
-	refresh := func(with string) string {
-		return fmt.Sprintf(`{"type":"subscribe","id":"r","payload":{"query":"mutation { refreshSession(input: {token: %s}) { expiresAt } }"}}`,
-			strings.ReplaceAll(strconv.Quote(with), `"`, `\"`))
-	}
-	dial := func(t *testing.T) (say func(string), ask func(string) string) {
-		conn, err := parleytest.DialWS(t.Context(), &parleytest.Client{URL: node.URL, Token: token("ada", "Ada", 3*time.Second)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = conn.CloseNow() })
-		say = func(message string) {
-			_ = conn.Write(t.Context(), websocket.MessageText, []byte(message)) // what is wrong is read
-		}
-		return say, func(message string) string {
-			t.Helper()
-			ctx, cancel := context.WithTimeout(t.Context(), parleytest.Patience)
-			defer cancel()
-			say(message)
-			for {
-				_, answer, err := conn.Read(ctx)
-				if err != nil {
-					return fmt.Sprint(websocket.CloseStatus(err))
-				}
-				if !strings.Contains(string(answer), `"complete"`) {
-					return string(answer)
-				}
-			}
-		}
-	}
-	const who = `{"type":"subscribe","id":"w","payload":{"query":"{ viewer { id name } }"}}`
-	const pong = `{"type":"pong","payload":{"Authorization":"Bearer %s"}}`
-	want := func(t *testing.T, got, part string) {
-		t.Helper()
-		if !strings.Contains(got, part) {
-			t.Errorf("%s instead of %s", got, part)
-		}
-	}
-	for name, by := range map[string]string{"mutation": refresh(token("ada", "Ada II.", time.Hour)), "pong": fmt.Sprintf(pong, token("ada", "Ada II.", time.Hour))} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			begin := time.Now()
-			say, ask := dial(t)
-			want(t, ask(who), `"name":"Ada"`)
-			if name == "mutation" {
-				want(t, ask(refresh(token("bob", "Bob", time.Hour))), `"FORBIDDEN"`)
-				want(t, ask(refresh("rubbish")), `"UNAUTHENTICATED"`)
-				want(t, ask(by), `"expiresAt":"20`)
-			} else {
-				say(by)
-			}
-			parleytest.Eventually(t, "the new token counts", func() bool { return strings.Contains(ask(who), `"name":"Ada II."`) })
-			time.Sleep(time.Until(begin.Add(3*time.Second + leeway + time.Second)))
-			want(t, ask(who), `"name":"Ada II."`)
+	second := tokenNamed(t, "ada", "Ada II.", time.Hour)
+	t.Run("mutation", func(t *testing.T) {
+		goesOn(t, func(s session) {
+			s.want(t, refreshWith(tokenNamed(t, "bob", "Bob", time.Hour)), `"FORBIDDEN"`)
+			s.want(t, refreshWith("rubbish"), `"UNAUTHENTICATED"`)
+			s.want(t, refreshWith(second), `"expiresAt":"20`)
 		})
-	}
+	})
+	t.Run("pong", func(t *testing.T) {
+		goesOn(t, func(s session) { s.say(t, pongWith(second)) })
+	})
 	t.Run("without, it ends", func(t *testing.T) {
 		t.Parallel()
 		begin := time.Now()
-		_, ask := dial(t)
-		for ask(who) != "StatusCode(4403)" {
-			if time.Since(begin) > parleytest.Patience {
-				t.Fatal("it doesn't end")
-			}
-			time.Sleep(50 * time.Millisecond)
-		}
+		s := openSession(t, node)
+		parleytest.Eventually(t, "it ends", func() bool { return s.ask(t, askWho) == "StatusCode(4403)" })
 		if took := time.Since(begin); took < 2*time.Second {
 			t.Errorf("it ended after %v", took)
 		}
 	})
-	for name, bad := range map[string]string{"another user's": token("bob", "Bob", time.Hour), "rubbish": "rubbish"} {
+	for name, bad := range map[string]string{"another user's": tokenNamed(t, "bob", "Bob", time.Hour), "rubbish": "rubbish"} {
 		t.Run("a pong with a token that is "+name, func(t *testing.T) {
 			t.Parallel()
-			_, ask := dial(t)
-			want(t, ask(fmt.Sprintf(pong, bad)), "4403")
+			openSession(t, node).want(t, pongWith(bad), "4403")
 		})
 	}
 }

@@ -195,7 +195,7 @@ func (r *reader) checkComplete(t *testing.T, name string, l *ledger) {
 	t.Helper()
 	deadline := time.Now().Add(90 * time.Second)
 	for r.count() < len(l.acked) && time.Now().Before(deadline) {
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond) // not Eventually, which would end the test before it says what is missing
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -39,25 +39,7 @@ func TestLimitsUnderFlood(t *testing.T) {
 	node := startHostile(t, map[string]string{
 		"PARLEY_RATE_LIMITS": "on", "PARLEY_RATE_MESSAGES_USER": "1000/s burst 1000", "PARLEY_MAX_CONNECTIONS_ADDRESS": "100", "PARLEY_INIT_TIMEOUT": "3s",
 	})
-	ada := person(t, node, "ada")
-	room := ada.CreateRoom(t, "Dry spot")
-	floods := []struct {
-		name string
-		run  func(t *testing.T) string
-	}{
-		{"connections in waves", func(t *testing.T) string { return wavesOfConnections(t, node, ada.Token) }},
-		{"bad frames", func(t *testing.T) string { return wavesOfFrames(t, node, ada.Token) }},
-	}
-	for _, f := range floods {
-		t.Run(f.name, func(t *testing.T) {
-			f.run(t) // what is made once is made now
-			before := settled(t, node)
-			var seen string
-			slowest := witness(t, ada, room, func() { seen = f.run(t) })
-			t.Logf("%s; right after: %v; the slowest message of a witness took %v", seen, measure(t, node), slowest)
-			nothingLeft(t, node, before)
-		})
-	}
+	withstands(t, node, flood{"connections in waves", wavesOfConnections}, flood{"bad frames", wavesOfFrames})
 	if node.Metric(t, "parley_limit_refusals_total") == 0 {
 		t.Error("no limit was ever reached")
 	}
@@ -137,7 +119,7 @@ func wavesOfFrames(t *testing.T, node *parleytest.Node, token string) string {
 // awaitAck reads the first frame, which is connection_ack.
 func awaitAck(t *testing.T, in *bufio.Reader) {
 	t.Helper()
-	//lint:ignore SA1019 the peer is our own server
+	//lint:ignore SA1019 the advice is for frames of strangers, which may be of any length: this peer is our own server
 	if f, err := ws.ReadFrame(in); err != nil || !bytes.Contains(f.Payload, []byte("connection_ack")) {
 		t.Errorf("%s, %v instead of connection_ack", f.Payload, err)
 	}
@@ -164,6 +146,24 @@ func floodKinds() []floodKind {
 	}
 }
 
+// floodsOfOneSocket are those kinds, and one of a message that never ends.
+func floodsOfOneSocket() []floodKind {
+	return append(floodKinds(), floodKind{
+		"empty fragments of a message", append(masked(0x01, "{"), bytes.Repeat(masked(0, ""), 1500)...), "close 1009",
+	})
+}
+
+// flood sends 2,000 of the kind on one socket, and returns how that ends.
+func (k floodKind) flood(t *testing.T, node *parleytest.Node, as *parleytest.Client) string {
+	t.Helper()
+	conn, in := rawSocket(t, node)
+	defer conn.Close()
+	_, _ = conn.Write(masked(finalText, initWith(as.Token)))
+	awaitAck(t, in)
+	go func() { _, _ = conn.Write(bytes.Repeat(k.frame, 2000)) }() // ends with the socket
+	return endOf(in)
+}
+
 // TestLimitsOfOneSocket: what floods a socket ends it, by a code after which stock clients come back
 // unless what they send is wrong in itself.
 func TestLimitsOfOneSocket(t *testing.T) {
@@ -172,18 +172,9 @@ func TestLimitsOfOneSocket(t *testing.T) {
 	ada := person(t, node, "ada")
 	before := settled(t, node)
 	seen := newTable("2,000 of", "end")
-	kinds := append(floodKinds(), floodKind{
-		"empty fragments of a message", append(masked(0x01, "{"), bytes.Repeat(masked(0, ""), 1500)...), "close 1009",
-	})
+	kinds := floodsOfOneSocket()
 	ends := make([]string, len(kinds))
-	crowd(len(kinds), func(i int) {
-		conn, in := rawSocket(t, node)
-		_, _ = conn.Write(masked(finalText, initWith(ada.Token)))
-		awaitAck(t, in)
-		go func() { _, _ = conn.Write(bytes.Repeat(kinds[i].frame, 2000)) }() // ends with the socket
-		ends[i] = endOf(in)
-		_ = conn.Close()
-	})
+	crowd(len(kinds), func(i int) { ends[i] = kinds[i].flood(t, node, ada) })
 	for i, kind := range kinds {
 		seen.row(kind.name, ends[i])
 		if ends[i] != kind.end {

@@ -1,16 +1,13 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
-
-	"github.com/coder/websocket"
 
 	"parley/e2e/parleytest"
 )
@@ -25,19 +22,24 @@ const (
 	viewerQuery = `{ viewer { id } }`
 )
 
+// fewTimes make each rate, and what one user may connect, soon used up, and not come back.
+var fewTimes = map[string]string{
+	"PARLEY_RATE_LIMITS":             "on",
+	"PARLEY_RATE_MESSAGES_USER":      "1/10m burst 10",
+	"PARLEY_RATE_MESSAGES_ROOM":      "1/10m burst 12",
+	"PARLEY_RATE_ROOMS_USER":         "1/10m burst 4",
+	"PARLEY_RATE_TYPING_USER":        "1/10m burst 2",
+	"PARLEY_RATE_OPERATIONS_USER":    "1/10m burst 60",
+	"PARLEY_RATE_OPERATIONS_ADDRESS": "1/10m burst 5",
+	"PARLEY_MAX_CONNECTIONS_USER":    "8",
+}
+
 // TestLimits uses up each limit, and then comes once more by every transport.
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	for engine, settings := range hostileEngines(t) {
 		t.Run(engine, func(t *testing.T) {
-			settings["PARLEY_RATE_LIMITS"] = "on"
-			settings["PARLEY_RATE_MESSAGES_USER"] = "1/10m burst 10"
-			settings["PARLEY_RATE_MESSAGES_ROOM"] = "1/10m burst 12"
-			settings["PARLEY_RATE_ROOMS_USER"] = "1/10m burst 4"
-			settings["PARLEY_RATE_TYPING_USER"] = "1/10m burst 2"
-			settings["PARLEY_RATE_OPERATIONS_USER"] = "1/10m burst 60"
-			settings["PARLEY_RATE_OPERATIONS_ADDRESS"] = "1/10m burst 5"
-			settings["PARLEY_MAX_CONNECTIONS_USER"] = "8"
+			maps.Copy(settings, fewTimes)
 			node := startHostile(t, settings)
 			runCases(t, node, append(changesUsedUp(t, node), operationsUsedUp(t, node)...))
 			if n := node.Metric(t, "parley_limit_refusals_total"); n < 30 {
@@ -123,7 +125,8 @@ func operationsUsedUp(t *testing.T, node *parleytest.Node) []hostileCase {
 	withoutToken[2] = "" // a WebSocket has one
 	return []hostileCase{
 		ask("an operation of a user too many", busy, parleytest.Operation{Query: viewerQuery}).with(every),
-		ask("a subscription", busy, follow(messageAdded, room, "")).with(every),
+		ask("a subscription too many", busy, follow(messageAdded, room, "")).with(every),
+		ask("a look at presence too many", busy, parleytest.Operation{Query: `{ presence(userIds: ["busy"]) { status } }`}).with(every),
 		ask("what can't be parsed", busy, parleytest.Operation{Query: "{"}).with(every),
 		ask("an operation without a token too many", nobody, parleytest.Operation{Query: viewerQuery}).with(withoutToken),
 		ask("a connection of a user too many", many, follow(messageAdded, mine, "")).
@@ -138,64 +141,41 @@ func (c hostileCase) with(want [5]string) hostileCase {
 	return c
 }
 
-// opening is a try to open a connection from an address that a proxy tells.
-type opening struct {
-	stream    bool
-	forwarded string
-	token     string
+// from is an attempt to follow something, from an address that a proxy tells.
+func from(address string, as *parleytest.Client) attempt {
+	a := ask("", as, parleytest.Operation{Query: `subscription { presence(userIds: ["ada"]) { id } }`}).attempts[0]
+	a.header = http.Header{"X-Forwarded-For": {address}, "Authorization": {"Bearer " + as.Token}}
+	return a
 }
 
-// open tries, and returns the status and the code, with what says when to come back.
-func (o opening) open(t *testing.T, node *parleytest.Node) string {
+// open opens a connection, until the test ends, and returns "opened" or the word of the refusal.
+func (a attempt) open(t *testing.T, node *parleytest.Node, stream bool) string {
 	t.Helper()
-	var response *http.Response
-	var err error
-	header := http.Header{}
-	if o.forwarded != "" {
-		header.Set("X-Forwarded-For", o.forwarded)
-	}
-	if o.token != "" {
-		header.Set("Authorization", "Bearer "+o.token)
-	}
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
-	if o.stream {
-		header.Set("Accept", "text/event-stream")
-		header.Set("Content-Type", "application/json")
-		body, _ := json.Marshal(parleytest.Operation{Query: `subscription { presence(userIds: ["ada"]) { id } }`})
-		r, rErr := http.NewRequestWithContext(ctx, http.MethodPost, node.URL+"/graphql", bytes.NewReader(body))
-		if rErr != nil {
-			t.Fatal(rErr)
+	if !stream {
+		s, err := dialSocket(ctx, node, "", a.header)
+		if refused, ok := errors.AsType[handshakeRefused](err); ok {
+			hostileCase{}.check(t, "a WebSocket", refused.word, outcome(refused))
+			return refused.word
 		}
-		r.Header = header
-		response, err = http.DefaultClient.Do(r)
-	} else {
-		var conn *websocket.Conn
-		conn, response, err = websocket.Dial(ctx, "ws"+strings.TrimPrefix(node.URL, "http")+"/graphql",
-			&websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}, HTTPHeader: header})
-		if err == nil {
-			t.Cleanup(func() { _ = conn.CloseNow() })
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if response == nil {
-		t.Fatal(err)
-	}
-	if response.StatusCode == http.StatusSwitchingProtocols {
+		t.Cleanup(func() { _ = s.CloseNow() })
 		return "opened"
+	}
+	response, err := sendHTTP(ctx, node, a, http.MethodPost, "text/event-stream")
+	if err != nil {
+		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = response.Body.Close() })
 	if response.StatusCode == http.StatusOK {
 		return "opened"
 	}
-	var result parleytest.Result
-	text, _ := io.ReadAll(response.Body)
-	if err := json.Unmarshal(text, &result); err != nil {
-		t.Errorf("%q: %v", text, err)
-	}
-	if response.Header.Get("Retry-After") == "" {
-		t.Errorf("%d without Retry-After", response.StatusCode)
-	}
-	return fmt.Sprintf("%d %s", response.StatusCode, result.Code())
+	refused := documentOf(response)
+	hostileCase{}.check(t, "a stream", refused.word, refused)
+	return refused.word
 }
 
 // TestLimitsOfTickets: whoever guesses tickets is soon told to wait, and asks the store no more.
@@ -229,23 +209,22 @@ func TestLimitsOfConnections(t *testing.T) {
 	})
 	ada := person(t, node, "ada")
 	seen := newTable("from", "by", "answer")
-	check := func(from string, stream bool, want string) {
+	check := func(address string, stream bool, want string) {
 		t.Helper()
-		o := opening{stream: stream, forwarded: from, token: ada.Token}
-		got, by := o.open(t, node), "WebSocket"
+		got, by := from(address, ada).open(t, node, stream), "WebSocket"
 		if stream {
 			by = "SSE"
 		}
-		seen.row(from, by, got)
+		seen.row(address, by, got)
 		if got != want {
-			t.Errorf("from %q by %s: %s, want %s", from, by, got, want)
+			t.Errorf("from %q by %s: %s, want %s", address, by, got, want)
 		}
 	}
-	for _, from := range []string{"198.51.100.1", "2001:db8::1"} {
-		check(from, false, "opened")
-		check(from, true, "opened")
-		check(from, false, "429 RATE_LIMITED")
-		check(from, true, "429 RATE_LIMITED")
+	for _, address := range []string{"198.51.100.1", "2001:db8::1"} {
+		check(address, false, "opened")
+		check(address, true, "opened")
+		check(address, false, "429 RATE_LIMITED")
+		check(address, true, "429 RATE_LIMITED")
 	}
 	check("2001:db8::ffff:2", false, "429 RATE_LIMITED") // another address of the same /64
 	check("6.6.6.6, 198.51.100.1", false, "429 RATE_LIMITED")

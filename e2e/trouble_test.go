@@ -50,6 +50,83 @@ func quiet(t *testing.T, name string, s *parleytest.Stream, while time.Duration)
 	}
 }
 
+// island is a node that can lose its way to Redis, another that doesn't, and who follows a room at the first.
+type island struct {
+	a, b     *parleytest.Node
+	way      *parleytest.Way
+	owner    *parleytest.Client // at b
+	ada, bob *parleytest.Client // at a
+	room     string
+	// streams are those of ada and bob, by name and transport or "typing".
+	streams map[string]*parleytest.Stream
+}
+
+func startIsland(t *testing.T) *island {
+	t.Helper()
+	i := &island{streams: map[string]*parleytest.Stream{}}
+	i.a, i.b, i.way = behindProxy(t, nil)
+	i.owner = parleytest.SignIn(t, i.b, "owner")
+	i.ada, i.bob = parleytest.SignIn(t, i.a, "ada"), parleytest.SignIn(t, i.a, "bob")
+	i.room = i.owner.CreateRoom(t, "Island", "ada", "bob")
+	for _, who := range []*parleytest.Client{i.ada, i.bob} {
+		for transport, subscribe := range transports {
+			s := parleytest.MustSubscribe(t, subscribe, who, follow(messageAdded, i.room, ""))
+			s.Position(t)
+			i.streams[who.User+" "+transport] = s
+		}
+		s := parleytest.MustSubscribe(t, parleytest.OverWS, who, parleytest.Operation{Query: typingIn, Variables: map[string]any{"room": i.room}})
+		s.Next(t)
+		i.streams[who.User+" typing"] = s
+	}
+	return i
+}
+
+// goesOnWithout: while the node is cut off, messages are sent at the other one, and bob is removed.
+// Nobody hears of it.
+func (i *island) goesOnWithout(t *testing.T) {
+	t.Helper()
+	parleytest.Eventually(t, "the node isn't ready", func() bool { return i.a.Status("/readyz") == 503 })
+	parleytest.Eventually(t, "the node is cut off, also from what it began to watch a moment ago", func() bool {
+		return i.a.Metric(t, "parley_store_silence_seconds") > cutoff.Seconds()+2
+	})
+	i.owner.MustSend(t, i.room, "one")
+	i.types(t)
+	i.owner.MustSend(t, i.room, "two")
+	i.owner.Must(t, `mutation($room: ID!) { removeMember(input: {roomId: $room, userId: "bob"}) { room { id } } }`, map[string]any{"room": i.room})
+	i.owner.MustSend(t, i.room, "three")
+	i.types(t)
+	var all sync.WaitGroup
+	for name, s := range i.streams {
+		all.Go(func() { quiet(t, name, s, time.Second) })
+	}
+	all.Wait()
+}
+
+func (i *island) types(t *testing.T) {
+	t.Helper()
+	i.owner.Must(t, setTyping, map[string]any{"room": i.room, "on": true})
+}
+
+// heal: the streams go on where they were, bob's to where he was removed.
+func (i *island) heal(t *testing.T) {
+	t.Helper()
+	for who, contents := range map[string][]string{"ada": {"one", "two", "three"}, "bob": {"one", "two"}} {
+		for transport := range transports {
+			s := i.streams[who+" "+transport]
+			for _, want := range contents {
+				if got := s.Next(t).Result.Text("messageAdded", "content"); got != want {
+					t.Errorf("%s %s: %q instead of %q", who, transport, got, want)
+				}
+			}
+		}
+	}
+	for _, name := range []string{"bob WebSocket", "bob SSE", "bob typing"} {
+		if f := i.streams[name].Next(t); f.Result.Code() != "FORBIDDEN" {
+			t.Errorf("%s: %s %+v instead of FORBIDDEN", name, f.Result.Data, f)
+		}
+	}
+}
+
 // TestTroubleCutOff: a node loses its way to Redis, wholly or in part, for longer than PARLEY_CUTOFF. Its
 // subscriptions stay and hear nothing; then they go on from the log without gap or duplicate, and one
 // who was removed meanwhile hears of nothing after that.
@@ -70,70 +147,24 @@ func TestTroubleCutOff(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a, b, way := behindProxy(t, nil)
-			owner := parleytest.SignIn(t, b, "owner")
-			ada, bob := parleytest.SignIn(t, a, "ada"), parleytest.SignIn(t, a, "bob")
-			room := owner.CreateRoom(t, "Island", "ada", "bob")
-			streams := map[string]*parleytest.Stream{}
-			for _, who := range []*parleytest.Client{ada, bob} {
-				for transport, subscribe := range transports {
-					s := parleytest.MustSubscribe(t, subscribe, who, follow(messageAdded, room, ""))
-					s.Position(t)
-					streams[who.User+" "+transport] = s
-				}
-				s := parleytest.MustSubscribe(t, parleytest.OverWS, who, parleytest.Operation{Query: typingIn, Variables: map[string]any{"room": room}})
-				s.Next(t)
-				streams[who.User+" typing"] = s
-			}
-			fault.break_(way)
-			parleytest.Eventually(t, "the node isn't ready", func() bool { return a.Status("/readyz") == 503 })
-			parleytest.Eventually(t, "the node is cut off, also from what it began to watch a moment ago", func() bool {
-				return a.Metric(t, "parley_store_silence_seconds") > cutoff.Seconds()+2
-			})
-			owner.MustSend(t, room, "one")
-			owner.Must(t, setTyping, map[string]any{"room": room, "on": true})
-			owner.MustSend(t, room, "two")
-			owner.Must(t, `mutation($room: ID!) { removeMember(input: {roomId: $room, userId: "bob"}) { room { id } } }`, map[string]any{"room": room})
-			owner.MustSend(t, room, "three")
-			owner.Must(t, setTyping, map[string]any{"room": room, "on": true})
-			var all sync.WaitGroup
-			for name, s := range streams {
-				all.Go(func() { quiet(t, name, s, time.Second) })
-			}
-			all.Wait()
+			i := startIsland(t)
+			fault.break_(i.way)
+			i.goesOnWithout(t)
 			begun := time.Now()
-			if result, err := ada.Send(t.Context(), room, "nowhere", ""); err != nil || result.Code() != "UNAVAILABLE" {
+			if result, err := i.ada.Send(t.Context(), i.room, "nowhere", ""); err != nil || result.Code() != "UNAVAILABLE" {
 				t.Errorf("sending while cut off: %+v, %v", result, err)
 			}
 			answered := time.Since(begun)
 
-			fault.mend(way)
+			fault.mend(i.way)
 			mended := time.Now()
-			a.WaitReady()
-			for _, transport := range []string{"ada WebSocket", "ada SSE"} {
-				for _, want := range []string{"one", "two", "three"} {
-					if got := streams[transport].Next(t).Result.Text("messageAdded", "content"); got != want {
-						t.Errorf("%s: %q instead of %q", transport, got, want)
-					}
-				}
-			}
-			for _, transport := range []string{"bob WebSocket", "bob SSE"} {
-				for _, want := range []string{"one", "two"} {
-					if got := streams[transport].Next(t).Result.Text("messageAdded", "content"); got != want {
-						t.Errorf("%s: %q instead of %q", transport, got, want)
-					}
-				}
-				if f := streams[transport].Next(t); f.Result.Code() != "FORBIDDEN" {
-					t.Errorf("%s: %s %+v instead of FORBIDDEN", transport, f.Result.Data, f)
-				}
-			}
-			if f := streams["bob typing"].Next(t); f.Result.Code() != "FORBIDDEN" {
-				t.Errorf("bob typing: %s %+v instead of FORBIDDEN", f.Result.Data, f)
-			}
+			i.a.WaitReady()
+			i.heal(t)
 			t.Logf("UNAVAILABLE after %v; all healed %v after the way was free", answered.Round(time.Millisecond), time.Since(mended).Round(time.Millisecond))
-			owner.Must(t, setTyping, map[string]any{"room": room, "on": true})
-			for users, _ := streams["ada typing"].Next(t).Result.At("typing", "users").([]any); len(users) == 0; {
-				users, _ = streams["ada typing"].Next(t).Result.At("typing", "users").([]any)
+			i.types(t)
+			typing := i.streams["ada typing"]
+			for users, _ := typing.Next(t).Result.At("typing", "users").([]any); len(users) == 0; {
+				users, _ = typing.Next(t).Result.At("typing", "users").([]any)
 			}
 		})
 	}

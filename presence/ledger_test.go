@@ -10,146 +10,160 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestLedgerHandsOut(t *testing.T) {
-	ada := User{ID: "ada", Name: "Ada"}
-	begin := func() *ledger {
-		l := new(ledger)
-		l.restart("i1")
-		return l
-	}
-	// told has the store know of a device.
-	told := func(l *ledger) *device {
-		d := l.add(ada)
-		l.settle(l.take(1)[0], done)
-		return d
-	}
-	// next settles the calls that can be taken and describes them.
-	next := func(l *ledger, how outcome) (calls []string) {
-		for _, c := range l.take(10) {
-			word := "join "
-			if c.verb == leave {
-				word = "leave "
-			}
-			calls = append(calls, word+c.id)
-			l.settle(c, how)
-		}
-		return calls
-	}
-	expect := func(t *testing.T, got []string, want ...string) {
-		t.Helper()
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Fatal(diff)
-		}
-	}
+var ledgerUser = User{ID: "ada", Name: "Ada"}
 
+// testLedger is a ledger of the instance i1, all of one user's.
+type testLedger struct {
+	ledger
+	t *testing.T
+}
+
+func beginLedger(t *testing.T) *testLedger {
+	l := &testLedger{t: t}
+	l.restart("i1")
+	return l
+}
+
+// told has the store know of a device.
+func (l *testLedger) told() *device {
+	d := l.add(ledgerUser)
+	l.settle(l.take(1)[0], done)
+	return d
+}
+
+// next settles the calls that can be taken and describes them.
+func (l *testLedger) next(how outcome) (calls []string) {
+	for _, c := range l.take(10) {
+		word := "join "
+		if c.verb == leave {
+			word = "leave "
+		}
+		calls = append(calls, word+c.id)
+		l.settle(c, how)
+	}
+	return calls
+}
+
+// hands fails unless those are the calls that can be taken; they are settled.
+func (l *testLedger) hands(how outcome, want ...string) {
+	l.t.Helper()
+	if diff := cmp.Diff(want, l.next(how)); diff != "" {
+		l.t.Fatal(diff)
+	}
+}
+
+func TestLedgerHandsOutForOne(t *testing.T) {
 	t.Run("a join, once", func(t *testing.T) {
-		l := begin()
-		l.add(ada)
+		l := beginLedger(t)
+		l.add(ledgerUser)
 		c := l.take(1)[0]
-		if c.verb != join || c.instance != "i1" || c.id != "i1.1" || c.user != ada || !c.first {
+		if c.verb != join || c.instance != "i1" || c.id != "i1.1" || c.user != ledgerUser || !c.first {
 			t.Fatalf("%+v", c)
 		}
 		l.settle(c, done)
-		expect(t, next(l, done))
+		l.hands(done)
 	})
 	t.Run("nothing for what came and went", func(t *testing.T) {
-		l := begin()
-		l.drop(l.add(ada))
-		expect(t, next(l, done))
+		l := beginLedger(t)
+		l.drop(l.add(ledgerUser))
+		l.hands(done)
 	})
 	t.Run("a leave, once, however often it is dropped", func(t *testing.T) {
-		l := begin()
-		d := told(l)
+		l := beginLedger(t)
+		d := l.told()
 		l.drop(d)
 		l.drop(d)
-		expect(t, next(l, done), "leave i1.1")
+		l.hands(done, "leave i1.1")
 		l.drop(d)
-		expect(t, next(l, done))
+		l.hands(done)
 	})
 	t.Run("a leave for what was dropped during its join", func(t *testing.T) {
-		l := begin()
-		d := l.add(ada)
+		l := beginLedger(t)
+		d := l.add(ledgerUser)
 		c := l.take(1)[0]
 		l.drop(d)
-		expect(t, next(l, done))
+		l.hands(done)
 		l.settle(c, done)
-		expect(t, next(l, done), "leave i1.1")
+		l.hands(done, "leave i1.1")
 	})
 	t.Run("nothing for what was dropped before its join was made", func(t *testing.T) {
-		l := begin()
-		d := l.add(ada)
+		l := beginLedger(t)
+		d := l.add(ledgerUser)
 		c := l.take(1)[0]
 		l.drop(d)
 		l.settle(c, unmade)
-		expect(t, next(l, done))
+		l.hands(done)
 	})
 	t.Run("a leave for what was joined perhaps", func(t *testing.T) {
-		l := begin()
-		d := l.add(ada)
-		expect(t, next(l, vain), "join i1.1")
+		l := beginLedger(t)
+		d := l.add(ledgerUser)
+		l.hands(vain, "join i1.1")
 		l.drop(d)
-		expect(t, next(l, done), "leave i1.1")
+		l.hands(done, "leave i1.1")
 	})
 	t.Run("failed calls after a retry only, and not as the first", func(t *testing.T) {
-		l := begin()
-		l.add(ada)
-		expect(t, next(l, vain), "join i1.1")
-		expect(t, next(l, done))
+		l := beginLedger(t)
+		l.add(ledgerUser)
+		l.hands(vain, "join i1.1")
+		l.hands(done)
 		l.retry()
 		if c := l.take(1)[0]; c.id != "i1.1" || c.first {
 			t.Fatalf("%+v", c)
 		}
 	})
 	t.Run("unmade calls again", func(t *testing.T) {
-		l := begin()
-		l.add(ada)
-		expect(t, next(l, unmade), "join i1.1")
-		expect(t, next(l, done), "join i1.1")
+		l := beginLedger(t)
+		l.add(ledgerUser)
+		l.hands(unmade, "join i1.1")
+		l.hands(done, "join i1.1")
 	})
+}
+
+func TestLedgerHandsOutForMany(t *testing.T) {
 	t.Run("joins before leaves, in order", func(t *testing.T) {
-		l := begin()
-		l.drop(told(l))
-		l.add(ada)
-		l.add(ada)
-		expect(t, next(l, done), "join i1.2", "join i1.3")
-		expect(t, next(l, done), "leave i1.1")
+		l := beginLedger(t)
+		l.drop(l.told())
+		l.add(ledgerUser)
+		l.add(ledgerUser)
+		l.hands(done, "join i1.2", "join i1.3")
+		l.hands(done, "leave i1.1")
 	})
 	t.Run("at most as many as asked for", func(t *testing.T) {
-		l := begin()
+		l := beginLedger(t)
 		for range 11 {
-			l.add(ada)
+			l.add(ledgerUser)
 		}
-		if n := len(next(l, done)); n != 10 {
+		if n := len(l.next(done)); n != 10 {
 			t.Fatalf("got %d", n)
 		}
-		expect(t, next(l, done), "join i1.11")
+		l.hands(done, "join i1.11")
 	})
 	t.Run("all that is wanted, under a new instance", func(t *testing.T) {
-		l := begin()
-		gone, failed := told(l), l.add(ada)
-		expect(t, next(l, vain), "join i1.2")
-		told(l)
-		l.add(ada)
+		l := beginLedger(t)
+		gone, failed := l.told(), l.add(ledgerUser)
+		l.hands(vain, "join i1.2")
+		l.told()
+		l.add(ledgerUser)
 		l.drop(gone)
 		l.restart("i2")
-		expect(t, next(l, done), "join i2.4", "join i2.2", "join i2.3")
+		l.hands(done, "join i2.4", "join i2.2", "join i2.3")
 		l.drop(failed)
-		expect(t, next(l, done), "leave i2.2")
+		l.hands(done, "leave i2.2")
 	})
 	t.Run("once more what is to be told again, while it is wanted", func(t *testing.T) {
-		l := begin()
-		told(l)
-		gone := told(l)
+		l := beginLedger(t)
+		l.told()
+		gone := l.told()
 		sample := l.sample(10)
 		l.drop(gone)
 		l.tellAgain(sample)
-		expect(t, next(l, done), "join i1.1")
-		expect(t, next(l, done), "leave i1.2")
+		l.hands(done, "join i1.1")
+		l.hands(done, "leave i1.2")
 	})
 	t.Run("samples in rotation", func(t *testing.T) {
-		l := begin()
+		l := beginLedger(t)
 		for range 5 {
-			told(l)
+			l.told()
 		}
 		var numbers []uint64
 		for range 3 {

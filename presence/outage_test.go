@@ -322,8 +322,11 @@ func TestAStoreThatForgets(t *testing.T) {
 			mustStop(t, n)
 		})
 	})
+}
 
-	t.Run("and stays wrong isn't told everything all the time", func(t *testing.T) {
+// TestTellingAgain: what is told again in case that a store has forgotten it costs little.
+func TestTellingAgain(t *testing.T) {
+	t.Run("to a store that stays wrong isn't done all the time", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			store := &amnesiac{newMemory()}
 			n := startNode(t, store, presence.Options{})
@@ -336,7 +339,7 @@ func TestAStoreThatForgets(t *testing.T) {
 		})
 	})
 
-	t.Run("nothing costs the same whatever the number of devices", func(t *testing.T) {
+	t.Run("costs the same whatever the number of devices", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			store := newMemory()
 			n := startNode(t, store, presence.Options{})

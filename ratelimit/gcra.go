@@ -25,6 +25,12 @@ func (l Limit) next(tat, now int64, n int) (after, wait int64) {
 	if tat < now || tat > now+2*depth {
 		tat = now
 	}
-	after = tat + min(l.interval()*int64(n), depth)
+	after = tat + l.worth(n)
 	return after, max(0, after-depth-now)
 }
+
+// back returns the rate's state without n doings that were charged at once.
+func (l Limit) back(tat int64, n int) int64 { return tat - l.worth(n) }
+
+// worth is what n doings at once cost.
+func (l Limit) worth(n int) int64 { return min(l.interval()*int64(n), l.Depth()) }

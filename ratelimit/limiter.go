@@ -39,6 +39,16 @@ func (l *Limiter) Take(key string) error {
 	return l.refusals.Count(err)
 }
 
+// Refund gives back what one doing was charged that didn't come about. A rate is never better than unused.
+func (l *Limiter) Refund(key string) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.table.Refund(time.Now(), l.cost(key))
+}
+
 // Check returns an *[Exceeded] if one doing of a key's wouldn't be covered now, and charges nothing.
 func (l *Limiter) Check(key string) error {
 	if l == nil {

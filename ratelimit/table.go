@@ -41,6 +41,19 @@ func (t *Table) Check(now time.Time, cost Cost) error {
 	return nil
 }
 
+// Refund gives back a cost that was charged.
+func (t *Table) Refund(now time.Time, c Cost) {
+	tat, known := t.tats[c.Key]
+	if !known {
+		return // it was forgotten, as good as unused
+	}
+	if tat = c.Limit.back(tat, c.Times()); tat > now.UnixMicro() {
+		t.tats[c.Key] = tat
+	} else {
+		delete(t.tats, c.Key)
+	}
+}
+
 func (t *Table) wait(at int64, c Cost) int64 {
 	if c.Limit.Unlimited() {
 		return 0

@@ -38,6 +38,35 @@ func TestAllOrNothing(t *testing.T) {
 	}
 }
 
+// TestRefund: what is given back can be had again, and never more than a burst.
+func TestRefund(t *testing.T) {
+	table, cost := ratelimit.NewTable(10), ratelimit.Cost{Name: "a", Key: "a", Limit: few}
+	takes := func(at time.Time, want int) {
+		t.Helper()
+		n := 0
+		for table.Take(at, cost) == nil {
+			n++
+		}
+		if n != want {
+			t.Errorf("%d were covered, want %d", n, want)
+		}
+	}
+	table.Refund(epoch, cost) // of what nobody took
+	takes(epoch, 3)
+	table.Refund(epoch, cost)
+	takes(epoch, 1)
+	for range 10 {
+		table.Refund(epoch, cost)
+	}
+	if table.Len() != 0 {
+		t.Error("a rate as good as unused is remembered")
+	}
+	takes(epoch, 3)
+	later := epoch.Add(2 * time.Second)
+	table.Refund(later, cost)
+	takes(later, 3)
+}
+
 // TestForgets: what is as good as unused goes as others come.
 func TestForgets(t *testing.T) {
 	table := ratelimit.NewTable(1 << 20)

@@ -159,14 +159,20 @@ func TestGroups(t *testing.T) {
 			if got.String() != test.groups {
 				t.Errorf("groups are %s, not %s", got.String(), test.groups)
 			}
-			for i, a := range kept {
-				for _, b := range kept[:i] {
-					if shared := a.Renderer == b.Renderer; shared != (a.Group == b.Group && a.Audience == "") {
-						t.Errorf("renderers shared: %v, but groups %q and %q", shared, a.Group, b.Group)
-					}
-				}
-			}
+			checkShared(t, kept)
 		})
+	}
+}
+
+// checkShared: one group of everyone's has one renderer, and no other two have.
+func checkShared(t *testing.T, all []*render.Opened) {
+	t.Helper()
+	for i, a := range all {
+		for _, b := range all[:i] {
+			if shared := a.Renderer == b.Renderer; shared != (a.Group == b.Group && a.Audience == "") {
+				t.Errorf("renderers shared: %v, but groups %q and %q", shared, a.Group, b.Group)
+			}
+		}
 	}
 }
 

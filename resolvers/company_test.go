@@ -28,6 +28,8 @@ type company struct {
 	version map[string]uint64
 	watches map[string][]*stateWatch
 	log     eventlog.Watcher
+	cut     bool
+	listed  int            // pages of members
 	asked   map[string]int // RoomsOf, by user
 	// failing answers everything but the watching of states; failingState those of some users.
 	failing      error
@@ -70,6 +72,7 @@ func (c *company) View(_ context.Context, q chat.ViewQuery) (chat.View, error) {
 func (c *company) Members(_ context.Context, _, after string, limit int) (chat.MemberPage, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.listed++
 	page := chat.MemberPage{Total: len(c.members)}
 	for _, user := range c.members {
 		if user > after && len(page.Members) < limit {
@@ -125,6 +128,12 @@ func (c *company) WatchState(_ context.Context, topic string, sink func([]eventl
 	}, nil
 }
 
+func (c *company) cutOff(string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cut
+}
+
 func (c *company) value(user string) eventlog.Value {
 	return eventlog.Value{Key: user, Version: c.version[user], Payload: &presence.Presence{User: presence.User{ID: user}, Version: c.version[user]}}
 }
@@ -176,7 +185,7 @@ func (c *company) watched() string {
 // newClub is a world whose store is a company.
 func newClub(t testing.TB, c *company) *world {
 	w := &world{TB: t, log: &journal{}}
-	w.assemble(&resolvers.Resolver{Chat: chat.NewService(c, c, chat.Limits{}), State: c, Log: c, MaxPresence: 4})
+	w.assemble(&resolvers.Resolver{Chat: chat.NewService(c, c, chat.Limits{}), State: c, Log: c, CutOff: c.cutOff, MaxPresence: 4})
 	return w
 }
 

@@ -94,80 +94,87 @@ func TestErrorTable(t *testing.T) {
 // words of libraries and of ours that no client should read.
 var innards = []string{"strconv", "json", "map[", "interface", "reflect", "gqlgen", "parley", "runtime", "0x", "nil", "%!", "int64", "panic"}
 
+type variables = map[string]any
+
+// badRequest is a request and what comes of it.
+type badRequest struct {
+	query     string
+	variables variables
+	want      string
+}
+
+var huge = strings.Repeat("é", 50_000)
+
+var badRequests = map[string]badRequest{
+	"nothing":                      {"", nil, "!BAD_INPUT"},
+	"syntax":                       {"{", nil, "!BAD_INPUT"},
+	"a strange character":          {"{ \u0001 }", nil, "!BAD_INPUT"},
+	"a strange escape":             {`{ room(id: "\x` + huge + `") { id } }`, nil, "!BAD_INPUT"},
+	"an unfinished string":         {`{ room(id: "` + huge, nil, "!BAD_INPUT"},
+	"too many tokens":              {"{" + strings.Repeat(" viewer { id }", 2000) + "}", nil, "!BAD_INPUT"},
+	"only fragments":               {"fragment F on User { id }", nil, "!BAD_INPUT"},
+	"no such field":                {"{ " + strings.Repeat("x", 50_000) + " }", nil, "!BAD_INPUT"},
+	"no such argument":             {`{ room(id: "x", name: "y") { id } }`, nil, "!BAD_INPUT"},
+	"no argument":                  {`{ room { id } }`, nil, "!BAD_INPUT"},
+	"no selection":                 {`{ room(id: "x") }`, nil, "!BAD_INPUT"},
+	"a selection too many":         {`{ viewer { id { x } } }`, nil, "!BAD_INPUT !BAD_INPUT"},
+	"a literal of another type":    {`{ rooms(first: "` + huge + `") { edges { cursor } } }`, nil, "!BAD_INPUT"},
+	"a literal too big":            {`{ rooms(first: 99999999999) { edges { cursor } } }`, nil, "null !BAD_INPUT at rooms in first"},
+	"a literal much too big":       {`{ rooms(first: 99999999999999999999999) { edges { cursor } } }`, nil, "!BAD_INPUT"},
+	"null where it can't be":       {`{ room(id: null) { id } }`, nil, "!BAD_INPUT"},
+	"no such enum value":           {`mutation { createRoom(input: {type: NONE}) { room { id } } }`, nil, "!BAD_INPUT"},
+	"no such input field":          {`mutation { createRoom(input: {nonsense: 1}) { room { id } } }`, nil, "!BAD_INPUT"},
+	"an input field is missing":    {`mutation { joinRoom(input: {}) { room { id } } }`, nil, "!BAD_INPUT"},
+	"a fragment in itself":         {`{ viewer { ...F } } fragment F on User { ...F }`, nil, "!BAD_INPUT"},
+	"a fragment on another type":   {`{ viewer { ... on Room { id } } }`, nil, "!BAD_INPUT"},
+	"fields that don't merge":      {`{ a: viewer { id } a: room(id: "x") { id } }`, nil, "!BAD_INPUT"},
+	"no such directive":            {`{ viewer @nonsense { id } }`, nil, "!BAD_INPUT"},
+	"no such variable":             {`{ room(id: $id) { id } }`, nil, "!BAD_INPUT"},
+	"a variable too many":          {`query($id: ID) { viewer { id } }`, nil, "!BAD_INPUT"},
+	"a variable of a strange type": {`query($id: Room) { viewer { id @skip(if: $id) } }`, nil, "!BAD_INPUT !BAD_INPUT"},
+	"deep introspection":           {`{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }`, nil, "!BAD_INPUT"},
+
+	"introspection in a fragment": {`{ ...F } fragment F on Query { s: __schema { queryType { name } } }`, nil, "!BAD_INPUT"},
+	"introspection":               {`{ __schema { queryType { name } } }`, nil, "!BAD_INPUT"},
+	"introspection of a type":     {`{ __type(name: "Query") { name } }`, nil, "!BAD_INPUT"},
+
+	"no value":                    {`query($id: ID!) { room(id: $id) { id } }`, nil, "!BAD_INPUT in id"},
+	"null":                        {`query($id: ID!) { room(id: $id) { id } }`, variables{"id": nil}, "!BAD_INPUT in id"},
+	"a list":                      {`query($id: ID!) { room(id: $id) { id } }`, variables{"id": []any{"x"}}, "!BAD_INPUT in id"},
+	"an object":                   {`query($id: ID!) { room(id: $id) { id } }`, variables{"id": variables{}}, "!BAD_INPUT in id"},
+	"a fraction":                  {`query($n: Int) { rooms(first: $n) { edges { cursor } } }`, variables{"n": json.Number("1.5")}, "!BAD_INPUT in n"},
+	"a huge number":               {`query($n: Int) { rooms(first: $n) { edges { cursor } } }`, variables{"n": json.Number(strings.Repeat("9", 1000))}, "!BAD_INPUT in n"},
+	"a number in another form":    {`query($n: Int) { rooms(first: $n) { edges { cursor } } }`, variables{"n": json.Number("1e3")}, "!BAD_INPUT in n"},
+	"a huge word for a number":    {`query($n: Int) { rooms(first: $n) { edges { cursor } } }`, variables{"n": huge}, "!BAD_INPUT in n"},
+	"a default too big":           {`query($n: Int = 99999999999999999999999) { rooms(first: $n) { edges { cursor } } }`, nil, "!BAD_INPUT !BAD_INPUT"},
+	"no object for an input":      {`mutation($i: CreateRoomInput!) { createRoom(input: $i) { room { id } } }`, variables{"i": "x"}, "!BAD_INPUT in i"},
+	"a strange field of one":      {`mutation($i: CreateRoomInput!) { createRoom(input: $i) { room { id } } }`, variables{"i": variables{huge: 1}}, "!BAD_INPUT in " + huge[:200] + "…"},
+	"a strange value of one":      {`mutation($i: CreateRoomInput!) { createRoom(input: $i) { room { id } } }`, variables{"i": variables{"name": variables{}}}, "!BAD_INPUT in name"},
+	"a strange enum value":        {`mutation($i: CreateRoomInput!) { createRoom(input: $i) { room { id } } }`, variables{"i": variables{"type": huge}}, "!BAD_INPUT in type"},
+	"an enum value in lower case": {`mutation($i: CreateRoomInput!) { createRoom(input: $i) { room { id } } }`, variables{"i": variables{"type": "group"}}, `{"createRoom":null} !BAD_INPUT at createRoom in type`},
+	"null in a list":              {`query($ids: [ID!]!) { nodes(ids: $ids) { id } }`, variables{"ids": []any{"x", nil}}, "!BAD_INPUT in ids"},
+
+	"a cursor that isn't one":           {`query($a: Cursor) { rooms(after: $a) { edges { cursor } } }`, variables{"a": huge}, "null !BAD_INPUT at rooms in after"},
+	"a cursor that is an object":        {`query($a: Cursor) { rooms(after: $a) { edges { cursor } } }`, variables{"a": variables{}}, "null !BAD_INPUT at rooms in after"},
+	"a cursor that is a literal":        {`{ rooms(after: 7) { edges { cursor } } }`, nil, "null !BAD_INPUT at rooms in after"},
+	"a cursor too big for a number":     {`{ rooms(after: 99999999999999999999999) { edges { cursor } } }`, nil, "null !BAD_INPUT at rooms"},
+	"a nested one":                      {`{ room(id: "{tea}") { messages(before: "junk") { cursor } } }`, nil, `{"room":null} !BAD_INPUT at room.messages in before`},
+	"metadata with too big a number":    {`mutation { createRoom(input: {metadata: 99999999999999999999999}) { room { id } } }`, nil, "!BAD_INPUT"},
+	"metadata with too big an exponent": {`mutation { createRoom(input: {metadata: [1e999]}) { room { id } } }`, nil, "!BAD_INPUT"},
+	"a seq beyond all":                  {`mutation($n: Int!) { markRead(input: {roomId: "{tea}", seq: $n}) { member { id } } }`, variables{"n": json.Number("9223372036854775807")}, `{"markRead":null} !BAD_INPUT at markRead in seq`},
+
+	"null for what has a default":         {`query($b: Boolean = true) { viewer { id @include(if: $b) } }`, variables{"b": nil}, "!BAD_INPUT in b"},
+	"null for the root's":                 {`query($b: Boolean = true) { viewer @skip(if: $b) { id } }`, variables{"b": nil}, "!BAD_INPUT in b"},
+	"null in a fragment":                  {`query($b: Boolean = true) { ...F } fragment F on Query { viewer { ... @skip(if: $b) { id } } }`, variables{"b": nil}, "!BAD_INPUT in b"},
+	"null for an argument with a default": {`query($id: ID = "x") { room(id: $id) { id } }`, variables{"id": nil}, "!BAD_INPUT in id"},
+	"null in an input with a default":     {`mutation($n: Int = 1) { markRead(input: {roomId: "{tea}", seq: $n}) { member { id } } }`, variables{"n": nil}, "!BAD_INPUT in n"},
+}
+
 // TestBadRequests: whatever is wrong with a request has a code, short words that say nothing internal,
 // and leaves no trace in the log.
 func TestBadRequests(t *testing.T) {
 	w := tea(t)
-	huge := strings.Repeat("é", 50_000)
-	type variables = map[string]any
-	for name, test := range map[string]struct {
-		query     string
-		variables variables
-		want      string
-	}{
-		"nothing":                      {"", nil, "!BAD_INPUT"},
-		"syntax":                       {"{", nil, "!BAD_INPUT"},
-		"a strange character":          {"{ \u0001 }", nil, "!BAD_INPUT"},
-		"a strange escape":             {`{ room(id: "\x` + huge + `") { id } }`, nil, "!BAD_INPUT"},
-		"an unfinished string":         {`{ room(id: "` + huge, nil, "!BAD_INPUT"},
-		"too many tokens":              {"{" + strings.Repeat(" viewer { id }", 2000) + "}", nil, "!BAD_INPUT"},
-		"only fragments":               {"fragment F on User { id }", nil, "!BAD_INPUT"},
-		"no such field":                {"{ " + strings.Repeat("x", 50_000) + " }", nil, "!BAD_INPUT"},
-		"no such argument":             {`{ room(id: "x", name: "y") { id } }`, nil, "!BAD_INPUT"},
-		"no argument":                  {`{ room { id } }`, nil, "!BAD_INPUT"},
-		"no selection":                 {`{ room(id: "x") }`, nil, "!BAD_INPUT"},
-		"a selection too many":         {`{ viewer { id { x } } }`, nil, "!BAD_INPUT !BAD_INPUT"},
-		"a literal of another type":    {`{ rooms(first: "` + huge + `") { edges { cursor } } }`, nil, "!BAD_INPUT"},
-		"a literal too big":            {`{ rooms(first: 99999999999) { edges { cursor } } }`, nil, "null !BAD_INPUT at rooms in first"},
-		"a literal much too big":       {`{ rooms(first: 99999999999999999999999) { edges { cursor } } }`, nil, "!BAD_INPUT"},
-		"null where it can't be":       {`{ room(id: null) { id } }`, nil, "!BAD_INPUT"},
-		"no such enum value":           {`mutation { createRoom(input: {type: NONE}) { room { id } } }`, nil, "!BAD_INPUT"},
-		"no such input field":          {`mutation { createRoom(input: {nonsense: 1}) { room { id } } }`, nil, "!BAD_INPUT"},
-		"an input field is missing":    {`mutation { joinRoom(input: {}) { room { id } } }`, nil, "!BAD_INPUT"},
-		"a fragment in itself":         {`{ viewer { ...F } } fragment F on User { ...F }`, nil, "!BAD_INPUT"},
-		"a fragment on another type":   {`{ viewer { ... on Room { id } } }`, nil, "!BAD_INPUT"},
-		"fields that don't merge":      {`{ a: viewer { id } a: room(id: "x") { id } }`, nil, "!BAD_INPUT"},
-		"no such directive":            {`{ viewer @nonsense { id } }`, nil, "!BAD_INPUT"},
-		"no such variable":             {`{ room(id: $id) { id } }`, nil, "!BAD_INPUT"},
-		"a variable too many":          {`query($id: ID) { viewer { id } }`, nil, "!BAD_INPUT"},
-		"a variable of a strange type": {`query($id: Room) { viewer { id @skip(if: $id) } }`, nil, "!BAD_INPUT !BAD_INPUT"},
-		"deep introspection":           {`{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }`, nil, "!BAD_INPUT"},
-
-		"no value":                    {`query($id: ID!) { room(id: $id) { id } }`, nil, "!BAD_INPUT in id"},
-		"null":                        {`query($id: ID!) { room(id: $id) { id } }`, variables{"id": nil}, "!BAD_INPUT in id"},
-		"a list":                      {`query($id: ID!) { room(id: $id) { id } }`, variables{"id": []any{"x"}}, "!BAD_INPUT in id"},
-		"an object":                   {`query($id: ID!) { room(id: $id) { id } }`, variables{"id": variables{}}, "!BAD_INPUT in id"},
-		"a fraction":                  {`query($n: Int) { rooms(first: $n) { edges { cursor } } }`, variables{"n": json.Number("1.5")}, "!BAD_INPUT in n"},
-		"a huge number":               {`query($n: Int) { rooms(first: $n) { edges { cursor } } }`, variables{"n": json.Number(strings.Repeat("9", 1000))}, "!BAD_INPUT in n"},
-		"a number in another form":    {`query($n: Int) { rooms(first: $n) { edges { cursor } } }`, variables{"n": json.Number("1e3")}, "!BAD_INPUT in n"},
-		"a huge word for a number":    {`query($n: Int) { rooms(first: $n) { edges { cursor } } }`, variables{"n": huge}, "!BAD_INPUT in n"},
-		"a default too big":           {`query($n: Int = 99999999999999999999999) { rooms(first: $n) { edges { cursor } } }`, nil, "!BAD_INPUT !BAD_INPUT"},
-		"no object for an input":      {`mutation($i: CreateRoomInput!) { createRoom(input: $i) { room { id } } }`, variables{"i": "x"}, "!BAD_INPUT in i"},
-		"a strange field of one":      {`mutation($i: CreateRoomInput!) { createRoom(input: $i) { room { id } } }`, variables{"i": variables{huge: 1}}, "!BAD_INPUT in " + huge[:200] + "…"},
-		"a strange value of one":      {`mutation($i: CreateRoomInput!) { createRoom(input: $i) { room { id } } }`, variables{"i": variables{"name": variables{}}}, "!BAD_INPUT in name"},
-		"a strange enum value":        {`mutation($i: CreateRoomInput!) { createRoom(input: $i) { room { id } } }`, variables{"i": variables{"type": huge}}, "!BAD_INPUT in type"},
-		"an enum value in lower case": {`mutation($i: CreateRoomInput!) { createRoom(input: $i) { room { id } } }`, variables{"i": variables{"type": "group"}}, `{"createRoom":null} !BAD_INPUT at createRoom in type`},
-		"null in a list":              {`query($ids: [ID!]!) { nodes(ids: $ids) { id } }`, variables{"ids": []any{"x", nil}}, "!BAD_INPUT in ids"},
-
-		"a cursor that isn't one":           {`query($a: Cursor) { rooms(after: $a) { edges { cursor } } }`, variables{"a": huge}, "null !BAD_INPUT at rooms in after"},
-		"a cursor that is an object":        {`query($a: Cursor) { rooms(after: $a) { edges { cursor } } }`, variables{"a": variables{}}, "null !BAD_INPUT at rooms in after"},
-		"a cursor that is a literal":        {`{ rooms(after: 7) { edges { cursor } } }`, nil, "null !BAD_INPUT at rooms in after"},
-		"a cursor too big for a number":     {`{ rooms(after: 99999999999999999999999) { edges { cursor } } }`, nil, "null !BAD_INPUT at rooms"},
-		"a nested one":                      {`{ room(id: "{tea}") { messages(before: "junk") { cursor } } }`, nil, `{"room":null} !BAD_INPUT at room.messages in before`},
-		"metadata with too big a number":    {`mutation { createRoom(input: {metadata: 99999999999999999999999}) { room { id } } }`, nil, "!BAD_INPUT"},
-		"metadata with too big an exponent": {`mutation { createRoom(input: {metadata: [1e999]}) { room { id } } }`, nil, "!BAD_INPUT"},
-		"a seq beyond all":                  {`mutation($n: Int!) { markRead(input: {roomId: "{tea}", seq: $n}) { member { id } } }`, variables{"n": json.Number("9223372036854775807")}, `{"markRead":null} !BAD_INPUT at markRead in seq`},
-
-		"null for what has a default":         {`query($b: Boolean = true) { viewer { id @include(if: $b) } }`, variables{"b": nil}, "!BAD_INPUT in b"},
-		"null for the root's":                 {`query($b: Boolean = true) { viewer @skip(if: $b) { id } }`, variables{"b": nil}, "!BAD_INPUT in b"},
-		"null in a fragment":                  {`query($b: Boolean = true) { ...F } fragment F on Query { viewer { ... @skip(if: $b) { id } } }`, variables{"b": nil}, "!BAD_INPUT in b"},
-		"null for an argument with a default": {`query($id: ID = "x") { room(id: $id) { id } }`, variables{"id": nil}, "!BAD_INPUT in id"},
-		"null in an input with a default":     {`mutation($n: Int = 1) { markRead(input: {roomId: "{tea}", seq: $n}) { member { id } } }`, variables{"n": nil}, "!BAD_INPUT in n"},
-
-		"introspection in a fragment": {`{ ...F } fragment F on Query { s: __schema { queryType { name } } }`, nil, "!BAD_INPUT"},
-		"introspection":               {`{ __schema { queryType { name } } }`, nil, "!BAD_INPUT"},
-		"introspection of a type":     {`{ __type(name: "Query") { name } }`, nil, "!BAD_INPUT"},
-	} {
+	for name, test := range badRequests {
 		t.Run(name, func(t *testing.T) {
 			response := w.do(request{user: "ada", query: test.query, variables: test.variables})
 			if got := w.outcome(response); got != test.want {

@@ -79,7 +79,7 @@ func (s subscription) followRoomPresence(ctx context.Context, roomID string) (re
 		return spec, err
 	}
 	feed := feedOptions{
-		state: s.State, log: s.Log, room: roomID, warn: s.log(),
+		state: s.State, log: s.Log, room: roomID, cutOff: s.CutOff, warn: s.log(),
 		// A room that grows meanwhile is followed on for a while.
 		users: func(ctx context.Context) ([]string, error) { return s.Chat.Census(ctx, roomID, 2*limit) },
 	}

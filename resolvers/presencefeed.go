@@ -27,6 +27,9 @@ type feedOptions struct {
 	// log and room, if given, are watched for who comes and goes: then users is asked again.
 	log  eventlog.Log
 	room string
+	// cutOff, if given, says whether the store has been silent about a log for too long: then users is
+	// asked before each telling, for the log may have told of nobody who left.
+	cutOff func(log string) bool
 	// among, if given, says of which of some users may be told now. It is asked before each
 	// telling, and users now and then.
 	among func(ctx context.Context, users []string) ([]string, error)
@@ -42,6 +45,8 @@ type feed struct {
 
 	// changed has run look for what there is to do.
 	changed chan struct{}
+
+	at eventlog.Position // of the last publication heard; the log's own
 
 	mu      sync.Mutex
 	stale   bool                      // who is followed may have changed
@@ -82,9 +87,17 @@ func (o feedOptions) watch(ctx context.Context, sink func([]eventlog.Value)) (st
 	}, nil
 }
 
-// Published looks for who came and went (eventlog.Watcher).
+// Published looks for who came and went (eventlog.Watcher), also with what is missing before a
+// publication: of one that has been followed by others the engine doesn't tell again.
 func (f *feed) Published(pubs []eventlog.Publication) {
-	if slices.ContainsFunc(pubs, func(p eventlog.Publication) bool { return len(p.Access) > 0 || p.Kind == eventlog.KindReset }) {
+	changed := false
+	for i := range pubs {
+		p := &pubs[i]
+		missed := p.Position != f.at && !p.Follows(f.at)
+		changed = changed || missed || len(p.Access) > 0 || p.Kind == eventlog.KindReset
+		f.at = p.Position
+	}
+	if changed {
 		f.Look()
 	}
 }
@@ -160,7 +173,7 @@ func (f *feed) pause(ctx context.Context, err error) {
 // tell brings up to date who is followed, and hands over what waits of them.
 func (f *feed) tell(ctx context.Context) error {
 	f.mu.Lock()
-	stale := f.stale
+	stale := f.stale || f.cutOff != nil && f.cutOff(f.room)
 	f.stale = false
 	f.mu.Unlock()
 	if stale {

@@ -98,6 +98,60 @@ func TestPresenceWhileTheStoreIsSilent(t *testing.T) {
 	})
 }
 
+// TestPresenceOfARoomWithGaps: whoever left in what the log didn't tell of isn't followed any more, though
+// what follows is only a message.
+func TestPresenceOfARoomWithGaps(t *testing.T) {
+	following(t, newCompany("ada", "bob"), ofRoom, func(f *follows) {
+		at := eventlog.Position{Epoch: 7, Offset: 40, Check: 1}
+		says := func(skipped uint64) {
+			prev := at.Check
+			if skipped > 0 {
+				prev += 1000
+			}
+			at = eventlog.Position{Epoch: 7, Offset: at.Offset + 1 + skipped, Check: at.Check + 1}
+			f.log.Published([]eventlog.Publication{{Position: at, Prev: prev, Kind: chat.KindMessageSent}})
+			synctest.Wait()
+		}
+		f.expect("ada0 bob0", "ada bob the log")
+		f.set(func() { f.members = []string{"ada", "cyd"} })
+		says(1)
+		f.expect("-bob cyd0", "ada cyd the log")
+		f.changes("bob")
+		f.expect("", "ada cyd the log")
+
+		before := f.listed
+		says(0)
+		f.log.Published([]eventlog.Publication{{Position: at, Kind: chat.KindMessageSent}}) // again
+		says(0)
+		if f.expect("", "ada cyd the log"); f.listed != before {
+			t.Errorf("the members were asked for %d times by what changes none", f.listed-before)
+		}
+		f.set(func() { f.members = []string{"ada"} })
+		says(2)
+		f.expect("-cyd", "ada the log")
+	})
+}
+
+// TestPresenceWhileCutOff: what isn't told of the room is asked for before anything is told of its members.
+func TestPresenceWhileCutOff(t *testing.T) {
+	following(t, newCompany("ada", "bob", "cyd"), ofRoom, func(f *follows) {
+		f.expect("ada0 bob0 cyd0", "ada bob cyd the log")
+		f.set(func() { f.cut, f.members = true, []string{"ada", "cyd"} })
+		f.changes("bob", "cyd")
+		f.expect("-bob cyd1", "ada cyd the log")
+
+		f.set(func() { f.failing = eventlog.ErrUnavailable })
+		f.set(func() { f.members = []string{"ada"} })
+		f.changes("cyd")
+		time.Sleep(time.Minute)
+		f.expect("", "ada cyd the log")
+		f.changes("ada")
+		f.set(func() { f.cut, f.failing = false, nil }) // in contact again; what was missed is still to be told
+		time.Sleep(time.Second)
+		f.expect("-cyd ada1", "ada the log")
+	})
+}
+
 // TestPresenceOfARoomThatGrows: up to twice the bound it is followed on; beyond, nobody is told of.
 func TestPresenceOfARoomThatGrows(t *testing.T) {
 	c := newCompany("ada", "bob")

@@ -28,6 +28,8 @@ type Resolver struct {
 	State    eventlog.State
 	// Log is watched for who comes and goes in a room whose presence is followed.
 	Log eventlog.Log
+	// CutOff says whether the store has been silent about a log for too long; nil means never.
+	CutOff func(log string) bool
 	// RefreshSession has the connection that carries the operation of ctx go on with another token,
 	// and returns its end.
 	RefreshSession func(ctx context.Context, token string) (expires time.Time, err error)

@@ -120,10 +120,10 @@ func (c *Conn) Send(frame []byte) { c.outbox.Control(frame) }
 
 // Identify makes ctx, derived from the connection's, the one that operations run in. The connection
 // ends when its viewer's right does, and whoever cares is told that it is there. It is false, and the
-// connection closes, where the viewer has too many.
+// connection closes, where the viewer has too many, or it was refused before.
 func (c *Conn) Identify(ctx context.Context) (welcome bool) {
 	c.crew.Do(func() {
-		if welcome = c.enterUser(ctx); !welcome {
+		if welcome = !c.Closing() && c.enterUser(ctx); !welcome {
 			return
 		}
 		c.identified(ctx)

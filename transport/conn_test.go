@@ -103,35 +103,53 @@ func newService(options transport.Options) *transport.Service {
 	return transport.NewService(options)
 }
 
-func TestConn(t *testing.T) {
-	run := func(name string, test func(t *testing.T, service *transport.Service)) {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				service := newService(transport.Options{WriteTimeout: time.Minute})
-				test(t, service)
-				service.Close()
-				if service.Len() != 0 {
-					t.Error("a connection is left")
-				}
-			})
+// onConn runs a test with a service of its own, on a clock of its own. No connection may be left.
+func onConn(t *testing.T, name string, test func(t *testing.T, service *transport.Service)) {
+	t.Run(name, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			service := newService(transport.Options{WriteTimeout: time.Minute})
+			test(t, service)
+			service.Close()
+			if service.Len() != 0 {
+				t.Error("a connection is left")
+			}
 		})
-	}
+	})
+}
 
-	run("greets, echoes, and hangs up", func(t *testing.T, service *transport.Service) {
+func TestConn(t *testing.T) {
+	onConn(t, "greets, echoes, and hangs up", func(t *testing.T, service *transport.Service) {
 		_, p := connect(t, service, transport.Link{Greeting: []byte("hello\n")})
 		p.want("hello")
 		p.send("1")
 		p.want("echo 1")
 		_ = p.conn.Close()
 	})
-	run("reads what came early first", func(t *testing.T, service *transport.Service) {
+	onConn(t, "reads what came early first", func(t *testing.T, service *transport.Service) {
 		_, p := connect(t, service, transport.Link{Early: []byte("early\nhal")})
 		p.want("echo early")
 		p.send("f")
 		p.want("echo half")
 		_ = p.conn.Close()
 	})
-	run("beats at its interval, the first time earlier", func(t *testing.T, service *transport.Service) {
+	onConn(t, "ends its context, and joins its goroutines", func(t *testing.T, service *transport.Service) {
+		conn, p := connect(t, service, transport.Link{})
+		joined := false
+		conn.Go(func() {
+			<-conn.Context().Done()
+			time.Sleep(time.Second) // so that who doesn't join is seen not to
+			joined = true
+		})
+		_ = p.conn.Close()
+		service.Close()
+		if !joined {
+			t.Error("not joined")
+		}
+	})
+}
+
+func TestConnSilence(t *testing.T) {
+	onConn(t, "beats at its interval, the first time earlier", func(t *testing.T, service *transport.Service) {
 		begin := time.Now()
 		_, p := connect(t, service, transport.Link{})
 		p.want("beat")
@@ -147,7 +165,7 @@ func TestConn(t *testing.T) {
 		}
 		_ = p.conn.Close()
 	})
-	run("cuts who is silent for too long", func(t *testing.T, service *transport.Service) {
+	onConn(t, "cuts who is silent for too long", func(t *testing.T, service *transport.Service) {
 		begin := time.Now()
 		_, p := connect(t, service, transport.Link{Silence: 2 * beat})
 		p.want("beat", "beat", "end: No sign of life")
@@ -156,7 +174,7 @@ func TestConn(t *testing.T) {
 		}
 		p.wantEnd()
 	})
-	run("doesn't cut who gives signs of life", func(t *testing.T, service *transport.Service) {
+	onConn(t, "doesn't cut who gives signs of life", func(t *testing.T, service *transport.Service) {
 		_, p := connect(t, service, transport.Link{Silence: 2 * beat})
 		for range 10 {
 			p.want("beat")
@@ -165,7 +183,7 @@ func TestConn(t *testing.T) {
 		}
 		_ = p.conn.Close()
 	})
-	run("calls nobody silent who has had no time to answer", func(t *testing.T, service *transport.Service) {
+	onConn(t, "calls nobody silent who has had no time to answer", func(t *testing.T, service *transport.Service) {
 		_, p := connect(t, service, transport.Link{Silence: beat / 4, Greeting: []byte("hello\n")})
 		time.Sleep(3 * beat) // the greeting waits all the time, so that no beat is sent
 		p.want("hello", "beat")
@@ -178,7 +196,7 @@ func TestConn(t *testing.T) {
 		}
 		p.wantEnd()
 	})
-	run("gives up who doesn't read, without a word", func(t *testing.T, service *transport.Service) {
+	onConn(t, "gives up who doesn't read, without a word", func(t *testing.T, service *transport.Service) {
 		begin := time.Now()
 		conn, p := connect(t, service, transport.Link{Greeting: []byte("hello\n")})
 		<-conn.Context().Done()
@@ -187,7 +205,10 @@ func TestConn(t *testing.T) {
 		}
 		p.wantEnd()
 	})
-	run("closes at an instant", func(t *testing.T, service *transport.Service) {
+}
+
+func TestConnCloses(t *testing.T) {
+	onConn(t, "closes at an instant", func(t *testing.T, service *transport.Service) {
 		begin := time.Now()
 		conn, p := connect(t, service, transport.Link{})
 		conn.CloseAt(begin.Add(time.Hour), transport.ReasonInitTimeout)
@@ -199,14 +220,14 @@ func TestConn(t *testing.T) {
 		p.send("bye")
 		p.wantEnd()
 	})
-	run("doesn't close at an instant that was taken back", func(t *testing.T, service *transport.Service) {
+	onConn(t, "doesn't close at an instant that was taken back", func(t *testing.T, service *transport.Service) {
 		conn, p := connect(t, service, transport.Link{})
 		conn.CloseAt(time.Now().Add(time.Second), transport.ReasonExpired)
 		conn.CloseAt(time.Time{}, transport.ReasonDone)
 		p.want("beat", "beat")
 		_ = p.conn.Close()
 	})
-	run("closes once, for the first reason", func(t *testing.T, service *transport.Service) {
+	onConn(t, "closes once, for the first reason", func(t *testing.T, service *transport.Service) {
 		conn, p := connect(t, service, transport.Link{})
 		conn.Close(transport.ReasonDrain)
 		conn.Close(transport.ReasonInternal)
@@ -214,7 +235,7 @@ func TestConn(t *testing.T) {
 		p.send("bye")
 		p.wantEnd()
 	})
-	run("waits a while for the peer's farewell", func(t *testing.T, service *transport.Service) {
+	onConn(t, "waits a while for the peer's farewell", func(t *testing.T, service *transport.Service) {
 		conn, p := connect(t, service, transport.Link{})
 		conn.Close(transport.ReasonDrain)
 		begin := time.Now()
@@ -224,7 +245,7 @@ func TestConn(t *testing.T) {
 			t.Errorf("waited %v", took)
 		}
 	})
-	run("handles nothing after it began to close", func(t *testing.T, service *transport.Service) {
+	onConn(t, "handles nothing after it began to close", func(t *testing.T, service *transport.Service) {
 		conn, p := connect(t, service, transport.Link{})
 		conn.Close(transport.ReasonDrain)
 		p.want("end: " + transport.ReasonDrain.Text)
@@ -232,38 +253,27 @@ func TestConn(t *testing.T) {
 		p.send("bye")
 		p.wantEnd()
 	})
-	run("ends when it understands nothing any more", func(t *testing.T, service *transport.Service) {
+}
+
+func TestConnFaults(t *testing.T) {
+	onConn(t, "ends when it understands nothing any more", func(t *testing.T, service *transport.Service) {
 		_, p := connect(t, service, transport.Link{})
 		p.send("nonsense")
 		p.want("end: " + transport.ReasonBadFrame.Text)
 		p.send("bye")
 		p.wantEnd()
 	})
-	run("ends after a fault of ours", func(t *testing.T, service *transport.Service) {
+	onConn(t, "ends after a fault of ours", func(t *testing.T, service *transport.Service) {
 		_, p := connect(t, service, transport.Link{})
 		p.send("fault")
 		p.want("end: " + transport.ReasonInternal.Text)
 		_ = p.conn.Close()
 	})
-	run("ends after a fault in a goroutine of its own", func(t *testing.T, service *transport.Service) {
+	onConn(t, "ends after a fault in a goroutine of its own", func(t *testing.T, service *transport.Service) {
 		conn, p := connect(t, service, transport.Link{})
 		conn.Go(func() { panic("a secret") })
 		p.want("end: " + transport.ReasonInternal.Text)
 		_ = p.conn.Close()
-	})
-	run("ends its context, and joins its goroutines", func(t *testing.T, service *transport.Service) {
-		conn, p := connect(t, service, transport.Link{})
-		joined := false
-		conn.Go(func() {
-			<-conn.Context().Done()
-			time.Sleep(time.Second)
-			joined = true
-		})
-		_ = p.conn.Close()
-		service.Close()
-		if !joined {
-			t.Error("not joined")
-		}
 	})
 }
 

@@ -77,7 +77,7 @@ type Options struct {
 	// [ErrTryLater] leaves it as it is. nil takes no notice of such payloads.
 	Refresh func(c *Conn, pongPayload map[string]any) error
 	// Redeem returns, for a ticket, the subscription that it opens and a context as BaseContext makes
-	// it. Its error is answered 401 with the error's text, or 503 if it wraps [ErrTryLater]. nil
+	// it. The stream may yet be refused: the ticket isn't used up before Connected is told. Its error is answered 401 with the error's text, or 503 if it wraps [ErrTryLater]. nil
 	// means that there are no tickets.
 	Redeem func(ctx context.Context, ticket string) (context.Context, *graphql.RawParams, error)
 	// Expires tells when the right to the connection ends, if ever. nil means never.

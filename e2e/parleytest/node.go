@@ -180,7 +180,7 @@ func (n *Node) Log() string { return string(n.out.Bytes()) }
 func Deadline() func() bool {
 	end := time.Now().Add(Patience)
 	return func() bool {
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(10 * time.Millisecond) // between two looks
 		return time.Now().After(end)
 	}
 }
@@ -240,6 +240,6 @@ func Within(t testing.TB, patience time.Duration, what string, fact func() bool)
 		if time.Now().After(deadline) {
 			t.Fatalf("in vain: waiting until %s", what)
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(10 * time.Millisecond) // between two looks
 	}
 }

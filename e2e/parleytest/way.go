@@ -148,7 +148,7 @@ func (p *Way) wait(l *passage) {
 	p.mu.Lock()
 	delay := p.delay
 	p.mu.Unlock()
-	time.Sleep(delay)
+	time.Sleep(delay) // the slowness itself
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for !p.closed && (l.hints && p.held.Hints || !l.hints && p.held.Answers) {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync/atomic"
 	"time"
-
-	goredis "github.com/redis/go-redis/v9"
 )
 
 // contact is what the tail checks say of the way to Redis.
@@ -14,30 +12,6 @@ type contact struct {
 	checked atomic.Pointer[time.Time]
 	// lost says that operators were told that checks fail; the healing goroutine's own.
 	lost bool
-	// refusal is with which word the server refused the last write, nil if it didn't.
-	refusal atomic.Pointer[string]
-}
-
-// refusals are the words with which a server says that it takes no writes now: its memory is full, it is
-// a replica, it can't save, it lacks replicas.
-var refusals = []string{"OOM", "READONLY", "MISCONF", "NOREPLICAS"}
-
-// wrote takes note of how a script ended, if it is one that always writes something new.
-func (s *Store) wrote(sc *script, err error) {
-	if sc != appendScript && sc != createScript && sc != renewScript {
-		return
-	}
-	for _, word := range refusals {
-		if err != nil && goredis.HasErrorPrefix(err, word) {
-			if s.contact.refusal.Swap(&word) == nil {
-				s.log.Error("Redis refuses writes", "error", err)
-			}
-			return
-		}
-	}
-	if err == nil && s.contact.refusal.Swap(nil) != nil {
-		s.log.Info("Redis takes writes again")
-	}
 }
 
 // Confirmed returns a moment for a log: whoever watches it has been told of all that was stored in it

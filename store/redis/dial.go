@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -76,10 +77,10 @@ func dial(url string, secure TLS) (*servers, error) {
 	if err := secure.config(o.TLSConfig); err != nil {
 		return nil, err
 	}
-	setDefault(&o.DialTimeout, dialTimeout)
-	setDefault(&o.ReadTimeout, readTimeout)
-	setDefault(&o.WriteTimeout, writeTimeout)
-	setDefault(&o.PoolTimeout, readTimeout)
+	o.DialTimeout = cmp.Or(o.DialTimeout, dialTimeout)
+	o.ReadTimeout = cmp.Or(o.ReadTimeout, readTimeout)
+	o.WriteTimeout = cmp.Or(o.WriteTimeout, writeTimeout)
+	o.PoolTimeout = cmp.Or(o.PoolTimeout, readTimeout)
 	o.ContextTimeoutEnabled = true
 	o.MaxRetries = -1
 	o.DialerRetries = 1
@@ -87,16 +88,8 @@ func dial(url string, secure TLS) (*servers, error) {
 	o.Protocol = 2
 	o.DisableIdentity = true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	if o.ClientName == "" {
-		o.ClientName = "parley"
-	}
+	o.ClientName = cmp.Or(o.ClientName, "parley")
 	return newServers(a), nil
-}
-
-func setDefault(d *time.Duration, value time.Duration) {
-	if *d == 0 {
-		*d = value
-	}
 }
 
 // universalOptions are the options of all modes.

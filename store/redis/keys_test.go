@@ -81,7 +81,9 @@ func everyCredential(t *testing.T, store *redis.Store) {
 		ticket := auth.Ticket{ID: id, User: ada.ID, Expires: time.Now().Add(time.Hour), Payload: []byte("{}")}
 		must(t, store.PutTicket(t.Context(), ticket, time.Minute, 1))
 	}
-	_, _, err := store.OpenTicket(t.Context(), "second")
+	_, err := store.Ticket(t.Context(), "second")
+	must(t, err)
+	_, err = store.OpenTicket(t.Context(), "second")
 	must(t, err)
 	_, err = store.TicketOpenings(t.Context(), []string{"first", "second"})
 	must(t, err)

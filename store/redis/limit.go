@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -25,10 +26,7 @@ type limits struct {
 
 // newLimits is for pools of so many connections each.
 func newLimits(pool, queue int) *limits {
-	if queue == 0 {
-		queue = defaultQueue
-	}
-	return &limits{pool: pool, queue: queue}
+	return &limits{pool: pool, queue: cmp.Or(queue, defaultQueue)}
 }
 
 // add puts a limit on a server's client.

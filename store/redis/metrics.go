@@ -17,12 +17,13 @@ type metrics struct {
 	pool         poolCollector
 	waiting      prometheus.Collector
 	shed         prometheus.Collector
+	refusing     prometheus.Collector
 
 	registerer prometheus.Registerer
 	registered []prometheus.Collector
 }
 
-func newMetrics(client *servers, l *limits) *metrics {
+func newMetrics(client *servers, l *limits, r *refusing) *metrics {
 	return &metrics{
 		scripts: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "parley_redis_script_seconds",
@@ -50,6 +51,10 @@ func newMetrics(client *servers, l *limits) *metrics {
 			Name: "parley_store_shed_total",
 			Help: "Calls answered UNAVAILABLE at once, because too many waited for the store.",
 		}, func() float64 { return float64(l.shed.Load()) }),
+		refusing: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "parley_redis_refusing_servers",
+			Help: "Redis servers with keys of ours that take no writes now.",
+		}, func() float64 { return float64(len(r.servers())) }),
 	}
 }
 
@@ -59,7 +64,7 @@ func (m *metrics) register(r prometheus.Registerer) error {
 	}
 	m.registerer = r
 	for _, c := range []prometheus.Collector{
-		m.scripts, m.reconnects, m.looks, m.unreplicated, m.pool, m.waiting, m.shed,
+		m.scripts, m.reconnects, m.looks, m.unreplicated, m.pool, m.waiting, m.shed, m.refusing,
 	} {
 		if err := r.Register(c); err != nil {
 			m.unregister()

@@ -117,7 +117,8 @@ func (s *Store) Presences(ctx context.Context, users []string) ([]presence.Prese
 	return presences, nil
 }
 
-// presenceValues reads users' presences, in the order asked.
+// presenceValues reads users' presences, in the order asked. With an error, those that could be read are there all
+// the same, and the zero Value in the place of the others.
 func (s *Store) presenceValues(ctx context.Context, users []string) ([]eventlog.Value, error) {
 	if len(users) == 0 {
 		return nil, nil
@@ -129,11 +130,12 @@ func (s *Store) presenceValues(ctx context.Context, users []string) ([]eventlog.
 	for i, user := range users {
 		cmds[i] = pipe.HMGet(ctx, entityOf(user).own("user"), "name", "avatar", "status", "version", "seen")
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, fault(ctx, "presences", err)
-	}
+	_, err := pipe.Exec(ctx)
 	values := make([]eventlog.Value, len(users))
 	for i, user := range users {
+		if cmds[i].Err() != nil {
+			continue
+		}
 		fields := answer(cmds[i].Val())
 		seen, _ := strconv.ParseInt(fields.text(4), 10, 64)
 		values[i] = presenceRecord{
@@ -141,7 +143,10 @@ func (s *Store) presenceValues(ctx context.Context, users []string) ([]eventlog.
 			Status: presence.Status(fields.text(2)), Version: fields.number(3), Seen: seen,
 		}.value()
 	}
-	return values, nil
+	if err != nil {
+		err = fault(ctx, "presences", err)
+	}
+	return values, err
 }
 
 var (

@@ -70,7 +70,7 @@ func (s *Store) Revocations(ctx context.Context, after uint64, limit int) (auth.
 	if err != nil {
 		return auth.RevocationPage{}, err
 	}
-	page := auth.RevocationPage{First: after, Next: after}
+	page := auth.RevocationPage{First: after, Next: after, Now: timeOf(int64(got.number(2)))}
 	list := got.list(1)
 	for i := 0; i+2 < len(list); i += 3 {
 		page.Revocations = append(page.Revocations, revocationOf(list.text(i), list.text(i+2)))

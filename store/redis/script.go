@@ -55,7 +55,7 @@ var (
 	typingNowScript  = reading("typing-now", "clock", "typing")
 
 	revokeScript         = durable("revoke", "clock", "notify")
-	revocationsScript    = reading("revocations")
+	revocationsScript    = reading("revocations", "clock")
 	ticketPutScript      = writing("ticket-put", "clock")
 	ticketOpenScript     = writing("ticket-open", "clock", "notify")
 	ticketNoteScript     = writing("ticket-note", "clock")
@@ -109,7 +109,6 @@ func (s *Store) run(ctx context.Context, sc *script, keys []string, args ...any)
 		got, err = s.runOnce(ctx, sc, keys, args)
 	}
 	s.metrics.observe(sc, time.Since(start))
-	s.wrote(sc, err)
 	if err != nil {
 		return nil, fault(ctx, sc.name, err)
 	}
@@ -165,13 +164,14 @@ func (s *Store) runAll(ctx context.Context, sc *script, calls []call) ([]answer,
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	start := time.Now()
-	answers, err := s.pipeline(ctx, sc, calls)
+	answers := make([]answer, len(calls))
+	err := s.pipeline(ctx, sc, calls, answers)
 	if err != nil {
 		if isNoScript(err) {
 			err = s.client.each(ctx, func(ctx context.Context, c *goredis.Client) error { return sc.lua.Load(ctx, c).Err() })
 		}
 		if ctx.Err() == nil && (err == nil || !isReply(err)) {
-			answers, err = s.pipeline(ctx, sc, calls)
+			err = s.pipeline(ctx, sc, calls, answers)
 		}
 	}
 	s.metrics.observe(sc, time.Since(start))
@@ -184,16 +184,21 @@ func (s *Store) runAll(ctx context.Context, sc *script, calls []call) ([]answer,
 // isNoScript tells the answer of a server that is new, or newly promoted, and knows no scripts yet.
 func isNoScript(err error) bool { return err != nil && goredis.HasErrorPrefix(err, "NOSCRIPT") }
 
-func (s *Store) pipeline(ctx context.Context, sc *script, calls []call) ([]answer, error) {
-	answers := make([]answer, len(calls))
-	err := s.client.settled(ctx, func() (failed error) {
+// pipeline asks for the answers that aren't there yet.
+func (s *Store) pipeline(ctx context.Context, sc *script, calls []call, answers []answer) error {
+	return s.client.settled(ctx, func() (failed error) {
 		pipe := s.client.Pipeline()
 		cmds := make([]*goredis.Cmd, len(calls))
 		for i, c := range calls {
-			cmds[i] = sc.lua.EvalShaRO(ctx, pipe, c.keys, c.args...)
+			if answers[i] == nil {
+				cmds[i] = sc.lua.EvalShaRO(ctx, pipe, c.keys, c.args...)
+			}
 		}
 		_, _ = pipe.Exec(ctx) // each command has its own error
 		for i, cmd := range cmds {
+			if cmd == nil {
+				continue
+			}
 			var err error
 			answers[i], err = cmd.Slice()
 			if failed == nil || isNoScript(err) { // that one can be mended
@@ -202,7 +207,6 @@ func (s *Store) pipeline(ctx context.Context, sc *script, calls []call) ([]answe
 		}
 		return failed
 	})
-	return answers, err
 }
 
 // answer is what a script returned. What isn't there, or of another type, reads as the zero value.

@@ -19,7 +19,7 @@ import (
 	"parley/store/redis/redistest"
 )
 
-// aclRules are those that docs/operations.md tells an operator to write.
+// aclRules are those that docs/operations.md tells an operator to write, with our password.
 func aclRules(t *testing.T) []any {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/operations.md")
@@ -30,7 +30,7 @@ func aclRules(t *testing.T) []any {
 	}
 	rules := []any{"ACL", "SETUSER", "parley"}
 	for _, rule := range strings.Fields(strings.ReplaceAll(string(found[1]), "\\", " ")) {
-		rules = append(rules, rule)
+		rules = append(rules, strings.Replace(rule, ">PASSWORD", ">"+secret, 1))
 	}
 	return rules
 }
@@ -57,21 +57,13 @@ func TestACLRules(t *testing.T) {
 		"a cluster": {cluster.URL, cluster.Servers[0]},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rules := aclRules(t)
-			for i := range rules {
-				if rules[i] == ">PASSWORD" {
-					rules[i] = ">" + secret
-				}
-			}
-			on.server.Do(rules...)
+			on.server.Do(aclRules(t)...)
 			store := open(t, named(asParley(on.url)), redis.Options{})
 			f := follow(t, store, newRoom(t, store, ada))
 			everyVerb(t, store)
 			insist(t, store, f.log, "heard")
 			must(t, f.until(2))
-			if denied := on.server.Do("ACL", "LOG").([]any); len(denied) > 0 {
-				t.Errorf("refused: %v", denied)
-			}
+			nothingDenied(t, on.server)
 			for _, command := range []string{"xadd", "hset", "evalsha", "info", "spublish", "publish"} {
 				if command == "spublish" && on.url != cluster.URL || command == "publish" && on.url == cluster.URL {
 					continue
@@ -88,6 +80,14 @@ func TestACLRules(t *testing.T) {
 	}
 }
 
+// nothingDenied fails if a server has refused its users anything.
+func nothingDenied(t *testing.T, server *redistest.Server) {
+	t.Helper()
+	if denied := server.Do("ACL", "LOG").([]any); len(denied) > 0 {
+		t.Errorf("refused: %v", denied)
+	}
+}
+
 // named is a URL that a store can be opened on.
 type named string
 
@@ -97,10 +97,8 @@ func TestTLS(t *testing.T) {
 	dir := t.TempDir()
 	certify(t, dir)
 	file := func(name string) string { return filepath.Join(dir, name) }
-	server := redistest.Start(t, "--tls-cert-file", file("cert"), "--tls-key-file", file("key"), "--tls-ca-cert-file", file("cert"))
-	port := server.ListenTLS()
-	url := "rediss://localhost:" + port
 	trust := redis.TLS{CA: file("cert"), Cert: file("cert"), Key: file("key"), ServerName: "redis.test"}
+	url := strings.Replace(redistest.Start(t, redistest.TLS(trust.Cert, trust.Key)...).URL, "127.0.0.1", "localhost", 1)
 	t.Run("with all of it", func(t *testing.T) {
 		store := open(t, named(url), redis.Options{TLS: trust})
 		newRoom(t, store, ada)
@@ -116,7 +114,7 @@ func TestTLS(t *testing.T) {
 		"a file that isn't there":     {func(s *redis.TLS) { s.CA = file("none") }, url, "CA file"},
 		"a file without certificates": {func(s *redis.TLS) { s.CA = file("key") }, url, "no certificate"},
 		"half a certificate":          {func(s *redis.TLS) { s.Key = "" }, url, "both"},
-		"settings without TLS":        {func(*redis.TLS) {}, server.URL, "rediss"},
+		"settings without TLS":        {func(*redis.TLS) {}, strings.Replace(url, "rediss", "redis", 1), "rediss"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			settings := trust
@@ -124,6 +122,53 @@ func TestTLS(t *testing.T) {
 			_, err := redis.Open(t.Context(), redis.Options{URL: c.url, TLS: settings})
 			if err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// TestTLSOfMany: Sentinels, a master and its replica, and the servers of a cluster are all met over TLS, as
+// the user of the documentation, and so is the one that takes over in a failover.
+func TestTLSOfMany(t *testing.T) {
+	dir := t.TempDir()
+	certify(t, dir)
+	cert, key := filepath.Join(dir, "cert"), filepath.Join(dir, "key")
+	trust := redis.TLS{CA: cert, Cert: cert, Key: key, ServerName: "redis.test"}
+	for name, start := range map[string]func() (on servers, all []*redistest.Server, failover func(room string)){
+		"with Sentinels": func() (servers, []*redistest.Server, func(string)) {
+			s := redistest.StartSentinels(t, 1, redistest.TLS(cert, key)...)
+			return s, s.Servers, func(string) { s.Failover() }
+		},
+		"in a cluster": func() (servers, []*redistest.Server, func(string)) {
+			c := redistest.StartCluster(t, 2, 1, redistest.TLS(cert, key)...)
+			return c, c.Servers, func(room string) { c.Failover(c.MasterOf(redis.PrefixOf(room))) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			on, all, failover := start()
+			for _, server := range all {
+				server.Do(aclRules(t)...)
+			}
+			// What a replica confirms isn't lost in the failover.
+			wait := redis.Wait{Replicas: 1, Timeout: 200 * time.Millisecond}
+			store := open(t, named(asParley(on.Address())), redis.Options{TLS: trust, Wait: wait})
+			everyVerb(t, store)
+			room := newRoom(t, store, ada)
+			f := follow(t, store, room)
+			insist(t, store, room, "before")
+			failover(room)
+			insist(t, store, room, "after")
+			must(t, f.until(3))
+			for _, server := range all {
+				nothingDenied(t, server)
+			}
+			for says, o := range map[string]redis.Options{
+				"tls: failed to verify certificate": {URL: asParley(on.Address())},
+				"WRONGPASS":                         {URL: strings.Replace(asParley(on.Address()), secret, "wrong", 1), TLS: trust},
+			} {
+				if _, err := redis.Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), says) {
+					t.Errorf("%v instead of %s", err, says)
+				}
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -69,7 +70,8 @@ func (s *Store) bucketState(ctx context.Context, b *bucket) (bucketState, error)
 	return decodeBucketState(values), nil
 }
 
-// readStates reads the present values of state topics, in the order asked.
+// readStates reads the present values of state topics, in the order asked. With an error, those that could be read are
+// there all the same, and the zero Value in the place of the others.
 func (s *Store) readStates(ctx context.Context, names []string) ([]eventlog.Value, error) {
 	var rooms, users []string
 	for _, name := range names {
@@ -79,14 +81,8 @@ func (s *Store) readStates(ctx context.Context, names []string) ([]eventlog.Valu
 			users = append(users, strings.TrimPrefix(name, presencePrefix))
 		}
 	}
-	sets, err := s.typingValues(ctx, rooms)
-	if err != nil {
-		return nil, err
-	}
-	presences, err := s.presenceValues(ctx, users)
-	if err != nil {
-		return nil, err
-	}
+	sets, unreadSets := s.typingValues(ctx, rooms)
+	presences, unread := s.presenceValues(ctx, users)
 	values := make([]eventlog.Value, len(names))
 	for i, name := range names {
 		if strings.HasPrefix(name, typingPrefix) {
@@ -95,7 +91,7 @@ func (s *Store) readStates(ctx context.Context, names []string) ([]eventlog.Valu
 			values[i], presences = presences[0], presences[1:]
 		}
 	}
-	return values, nil
+	return values, cmp.Or(unreadSets, unread)
 }
 
 // statesAtOnce bounds how many values are read in one round trip.
@@ -117,37 +113,46 @@ func (s *Store) reread(ctx context.Context) {
 	}
 }
 
-// rereadStates reads the stale states, until one part can't be read, and hands them over.
+// rereadStates reads the stale states, and hands them over. What can't be read, since it lies in a bucket that moves or
+// whose server is gone, stays stale, and doesn't hold up the rest.
 func (s *Store) rereadStates(ctx context.Context) {
+	var unread []string
+	defer func() { s.stale.keep(unread) }()
 	for {
 		part := s.stale.take(statesAtOnce)
 		if len(part) == 0 {
 			return
 		}
-		values, err := s.currentStates(ctx, part)
-		if err != nil {
-			s.stale.keep(part)
-			return
-		}
+		values, _ := s.currentStates(ctx, part)
+		read := 0
 		for i, name := range part {
-			if t := s.topics.named(name); t != nil {
-				s.hand(t, values[i])
+			switch t := s.topics.named(name); {
+			case values[i].Payload != nil:
+				read++
+				if t != nil {
+					s.hand(t, values[i])
+				}
+			case t != nil:
+				unread = append(unread, name)
 			}
+		}
+		if read == 0 {
+			return // as it seems, nothing can be read now
 		}
 	}
 }
 
-// currentStates reads the present values of watched topics, ready to be handed over.
+// currentStates reads the present values of watched topics, ready to be handed over. With an error, those that could
+// be read are there all the same, and the zero Value in the place of the others.
 func (s *Store) currentStates(ctx context.Context, names []string) ([]eventlog.Value, error) {
 	before := s.topics.versions(names)
 	values, err := s.readStates(ctx, names)
-	if err != nil {
-		return nil, err
-	}
 	for i, name := range names {
-		values[i] = s.topics.settle(name, values[i], before[i])
+		if values[i].Payload != nil {
+			values[i] = s.topics.settle(name, values[i], before[i])
+		}
 	}
-	return values, nil
+	return values, err
 }
 
 // Versions that watchers are told must grow even when the store has lost its data and counts anew. So

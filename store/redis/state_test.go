@@ -1,6 +1,7 @@
 package redis_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -179,4 +180,34 @@ func TestTypingIsToldOnceAcrossNodes(t *testing.T) {
 	if got, want := rec.story(), " ada ada+bob ada"; got != want {
 		t.Errorf("told %q, want %q", got, want)
 	}
+}
+
+// TestStatesThatCanBeRead are told, though another one can't be for now.
+func TestStatesThatCanBeRead(t *testing.T) {
+	server := redistest.Start(t)
+	mute, hearing := open(t, server, redis.Options{}), open(t, server, redis.Options{TailCheck: 50 * time.Millisecond})
+	room := newRoom(t, mute, ada)
+	typing := record(t, hearing, eventlog.TypingTopic(room))
+	adas, bobs := record(t, hearing, eventlog.PresenceTopic(ada.ID)), record(t, hearing, eventlog.PresenceTopic(bob.ID))
+	must(t, mute.Connect(t.Context(), "node", "device", visitor(bob)))
+	bobs.until("ONLINE")
+
+	prefix := redis.PrefixOf(bob.ID)
+	key := prefix + "user:" + bob.ID
+	server.Do("RENAME", key, key+":aside")
+	server.Do("SET", key, "no hash")
+	n := server.Do("HINCRBY", prefix+"bucket", "n", 1)
+	if told := server.Do("PUBLISH", prefix+"presence", fmt.Sprintf("%d\n%s\nwhat can't be read", n, eventlog.PresenceTopic(bob.ID))); told != int64(1) {
+		t.Fatalf("%v were told to read bob's presence again", told)
+	}
+	mute.LoseHints()
+	must(t, mute.Connect(t.Context(), "node", "device", visitor(ada)), mute.SetTyping(t.Context(), room, visitor(ada), time.Minute))
+	adas.until("ONLINE")
+	typing.until("ada")
+
+	server.Do("DEL", key)
+	server.Do("HSET", key+":aside", "status", "OFFLINE", "version", 9)
+	server.Do("RENAME", key+":aside", key)
+	bobs.until("OFFLINE")
+	bobs.story()
 }

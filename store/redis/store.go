@@ -4,9 +4,9 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -64,8 +64,9 @@ type Store struct {
 	stale   *pending[string]
 	leases  leases
 
-	limits  *limits
-	contact contact
+	limits   *limits
+	contact  contact
+	refusing *refusing
 
 	// wrongLayout is set while the server has data of another storage format.
 	wrongLayout atomic.Pointer[layoutError]
@@ -88,25 +89,19 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		publish:   client.publish,
 		wait:      o.Wait,
 		keep:      keepOf(o.Retention),
-		tailCheck: o.TailCheck,
-		log:       o.Log,
+		tailCheck: cmp.Or(o.TailCheck, time.Second),
+		log:       cmp.Or(o.Log, slog.New(slog.DiscardHandler)),
 		topics:    newTopics(),
 		unheard:   newPending[*bucket](),
 		looks:     newPending[*topic](),
 		stale:     newPending[string](),
 	}
-	if s.tailCheck == 0 {
-		s.tailCheck = time.Second
-	}
-	if s.wait.Timeout == 0 {
-		s.wait.Timeout = defaultWait
-	}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
+	s.wait.Timeout = cmp.Or(s.wait.Timeout, defaultWait)
 	s.limits = newLimits(client.poolSize(), o.Queue)
 	s.client.onServer(s.limits.add)
-	s.metrics = newMetrics(s.client, s.limits)
+	s.refusing = newRefusing(s.log)
+	s.client.onServer(s.refusing.add)
+	s.metrics = newMetrics(s.client, s.limits, s.refusing)
 	if err := s.start(ctx); err != nil {
 		return nil, errors.Join(err, s.client.Close())
 	}
@@ -142,8 +137,8 @@ func (s *Store) Close() error {
 	return s.client.Close()
 }
 
-// Ready returns nil if the server answers, and an error that wraps eventlog.ErrReadOnly if it refused the
-// last write.
+// Ready returns nil if the servers answer, and an error that wraps eventlog.ErrReadOnly while one of them
+// takes no writes.
 func (s *Store) Ready(ctx context.Context) error {
 	if layout := s.wrongLayout.Load(); layout != nil {
 		return fault(ctx, "ready", layout)
@@ -153,8 +148,5 @@ func (s *Store) Ready(ctx context.Context) error {
 	if err := s.client.Ping(vital(ctx)).Err(); err != nil {
 		return fault(ctx, "ready", err)
 	}
-	if refusal := s.contact.refusal.Load(); refusal != nil {
-		return fmt.Errorf("%w: redis answers %s", eventlog.ErrReadOnly, *refusal)
-	}
-	return nil
+	return s.refusing.err()
 }

@@ -23,8 +23,12 @@ type chore struct {
 }
 
 // Sweep implements [presence.Store]. Every chore is idempotent, so that it doesn't matter how many
-// nodes find it at once. A bucket that can't be swept doesn't hold up the others.
+// nodes find it at once. A bucket that can't be swept doesn't hold up the others. In a store of another
+// storage format nothing is swept.
 func (s *Store) Sweep(ctx context.Context, grace time.Duration) (more bool, err error) {
+	if layout := s.wrongLayout.Load(); layout != nil {
+		return false, fault(ctx, "sweep", layout)
+	}
 	chores, more, err := s.chores(ctx, grace)
 	if len(chores) > sweepAtOnce {
 		chores, more = chores[:sweepAtOnce], true
@@ -43,27 +47,33 @@ func (s *Store) Sweep(ctx context.Context, grace time.Duration) (more bool, err 
 
 // chores finds what is due, and whether that is all; with an error, what is due where that can be read.
 // The leases are read last, so that an instance with devices and without a lease is one whose lease has
-// ended.
+// ended; while they can't be read, none has.
 func (s *Store) chores(ctx context.Context, grace time.Duration) (chores []chore, more bool, err error) {
 	calls := make([]call, bucketCount)
 	for i, b := range allBuckets() {
 		calls[i] = call{keys: b.keys("instances", "grace", "typing-due"), args: []any{dueAtOnce}}
 	}
 	due, unread := s.runAll(ctx, dueScript, calls)
-	leases, err := s.run(ctx, leasesScript, []string{leasesKey()})
-	if err != nil {
-		return nil, false, err
-	}
-	living := leases.list(1).from(0)
+	living, unknown := s.living(ctx)
+	unread = cmp.Or(unread, unknown)
 	for i, b := range allBuckets() {
 		lapsed := slices.DeleteFunc(due[i].list(1).from(0), func(instance string) bool {
-			return slices.Contains(living, instance)
+			return unknown != nil || slices.Contains(living, instance)
 		})
 		overdue, full, err := s.choresIn(ctx, b, lapsed, due[i], grace)
 		unread = cmp.Or(unread, err)
 		chores, more = append(chores, overdue...), more || full
 	}
 	return chores, more, unread
+}
+
+// living returns the instances whose leases hold.
+func (s *Store) living(ctx context.Context) ([]string, error) {
+	got, err := s.run(ctx, leasesScript, []string{leasesKey()})
+	if err == nil && got.word() != "ok" {
+		err = badAnswer("leases", got)
+	}
+	return got.list(1).from(0), err
 }
 
 // choresIn lists what is due in a bucket: the users with devices of lapsed instances, those whose

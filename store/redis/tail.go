@@ -196,6 +196,7 @@ func (s *Store) check(ctx context.Context) {
 		err = s.guardRecord(ctx)
 	}
 	s.reportCheck(ctx, began, err)
+	s.askRefusing(ctx)
 }
 
 // resubscribed notes that hints may have been lost of a bucket, nil for all; the buses call it.

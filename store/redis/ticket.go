@@ -43,19 +43,36 @@ func (s *Store) noteTicket(ctx context.Context, t auth.Ticket, wait time.Duratio
 // anyNumber of tickets may be in a user's list when one is opened: that adds none.
 const anyNumber = 1 << 30
 
+// Ticket implements [auth.TicketStore].
+func (s *Store) Ticket(ctx context.Context, id string) (auth.Ticket, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	got, err := s.client.HMGet(ctx, entityOf(id).own("ticket"), "user", "payload", "expires").Result()
+	if err != nil {
+		return auth.Ticket{}, fault(ctx, "ticket", err)
+	}
+	fields := answer(got)
+	if fields.at(0) == nil {
+		return auth.Ticket{}, auth.ErrBadTicket
+	}
+	return auth.Ticket{
+		ID: id, User: fields.text(0), Payload: []byte(fields.text(1)), Expires: timeOf(int64(fields.number(2))),
+	}, nil
+}
+
 // OpenTicket implements [auth.TicketStore].
-func (s *Store) OpenTicket(ctx context.Context, id string) (auth.Ticket, uint64, error) {
+func (s *Store) OpenTicket(ctx context.Context, id string) (openings uint64, err error) {
 	e := entityOf(id)
 	keys := append(e.owns("ticket"), e.keys("bucket", "recent")...)
 	got, err := s.run(ctx, ticketOpenScript, keys, id, e.ticketChannel(), s.publish, mark())
 	switch {
 	case err != nil:
-		return auth.Ticket{}, 0, err
+		return 0, err
 	case got.word() == "none":
-		return auth.Ticket{}, 0, auth.ErrBadTicket
+		return 0, auth.ErrBadTicket
 	}
-	t := auth.Ticket{ID: id, User: got.text(1), Payload: []byte(got.text(2)), Expires: timeOf(int64(got.number(3)))}
-	return t, got.number(4), s.noteTicket(ctx, t, 0, anyNumber)
+	t := auth.Ticket{ID: id, User: got.text(1), Expires: timeOf(int64(got.number(2)))}
+	return got.number(3), s.noteTicket(ctx, t, 0, anyNumber)
 }
 
 // TicketOpenings implements [auth.TicketStore].

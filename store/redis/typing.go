@@ -88,21 +88,23 @@ func (s *Store) Typing(ctx context.Context, room string) (presence.Typing, error
 	return *values[0].Payload.(*presence.Typing), nil
 }
 
-// typingValues reads the sets of rooms, in the order asked.
+// typingValues reads the sets of rooms, in the order asked. With an error, those that could be read are there all the
+// same, and the zero Value in the place of the others.
 func (s *Store) typingValues(ctx context.Context, rooms []string) ([]eventlog.Value, error) {
 	calls := make([]call, len(rooms))
 	for i, room := range rooms {
 		calls[i].keys = entityOf(room).owns("typing")
 	}
 	answers, err := s.runAll(ctx, typingNowScript, calls)
-	if err != nil {
-		return nil, err
-	}
 	values := make([]eventlog.Value, len(rooms))
 	for i, got := range answers {
-		if values[i], err = decodeTyping(rooms[i], got.text(1)); err != nil {
-			return nil, err
+		if got == nil {
+			continue
+		}
+		value, failed := decodeTyping(rooms[i], got.text(1))
+		if err = cmp.Or(err, failed); failed == nil {
+			values[i] = value
 		}
 	}
-	return values, nil
+	return values, err
 }

@@ -91,6 +91,7 @@ func (s *Store) Revocations(ctx context.Context, after uint64, limit int) (auth.
 			page.Revocations = append(page.Revocations, revocationOf(what, made, until))
 			return err
 		}, `SELECT mark, what, made_at, expires_at FROM revocation WHERE mark > ? ORDER BY mark LIMIT ?`, after, limit)
+		page.Now = s.now() // after reading: what is missing was over before
 		return page, err
 	})
 }

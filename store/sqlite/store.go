@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,12 +54,8 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Synchronous != "NORMAL" && o.Synchronous != "FULL" {
 		return o, fmt.Errorf("sqlite: synchronous is NORMAL or FULL, not %q", o.Synchronous)
 	}
-	if o.Queue == 0 {
-		o.Queue = 1024
-	}
-	if o.Log == nil {
-		o.Log = slog.Default()
-	}
+	o.Queue = cmp.Or(o.Queue, 1024)
+	o.Log = cmp.Or(o.Log, slog.Default())
 	if o.Now == nil {
 		o.Now = time.Now
 	}

@@ -28,26 +28,35 @@ func (s *Store) PutTicket(ctx context.Context, ticket auth.Ticket, ttl time.Dura
 	return err
 }
 
+// Ticket implements auth.TicketStore.
+func (s *Store) Ticket(ctx context.Context, id string) (auth.Ticket, error) {
+	return read(ctx, s, func(ctx context.Context, c *conn) (auth.Ticket, error) {
+		ticket, expires := auth.Ticket{ID: id}, int64(0)
+		found, err := c.get(ctx, into(&ticket.User, &ticket.Payload, &expires),
+			`SELECT user, payload, expires_at FROM ticket WHERE id = ? AND due_at > ?`, id, s.now().UnixMilli())
+		if err == nil && !found {
+			err = auth.ErrBadTicket
+		}
+		ticket.Expires = fromMillis(expires)
+		return ticket, err
+	})
+}
+
 // OpenTicket implements auth.TicketStore.
-func (s *Store) OpenTicket(ctx context.Context, id string) (ticket auth.Ticket, openings uint64, err error) {
-	ticket.ID = id
-	_, err = write(ctx, s, func(ctx context.Context, t *tx) (struct{}, error) {
+func (s *Store) OpenTicket(ctx context.Context, id string) (openings uint64, err error) {
+	return write(ctx, s, func(ctx context.Context, t *tx) (openings uint64, err error) {
 		n, err := t.exec(ctx, `UPDATE ticket SET openings = openings + 1, used_at = ?1, due_at = expires_at
 			WHERE id = ?2 AND due_at > ?1`, t.at.UnixMilli(), id)
 		if err != nil {
-			return struct{}{}, err
+			return 0, err
 		}
 		if n == 0 {
-			return struct{}{}, auth.ErrBadTicket
+			return 0, auth.ErrBadTicket
 		}
-		var expires int64
-		_, err = t.get(ctx, into(&ticket.User, &ticket.Payload, &expires, &openings),
-			`SELECT user, payload, expires_at, openings FROM ticket WHERE id = ?`, id)
-		ticket.Expires = fromMillis(expires)
+		_, err = t.get(ctx, into(&openings), `SELECT openings FROM ticket WHERE id = ?`, id)
 		t.publishValue(ticketTopic(id), eventlog.Value{})
-		return struct{}{}, err
+		return openings, err
 	})
-	return ticket, openings, err
 }
 
 // TicketOpenings implements auth.TicketStore.

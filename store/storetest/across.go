@@ -146,7 +146,11 @@ func (a *across) PutTicket(ctx context.Context, t auth.Ticket, ttl time.Duration
 	return a.next().PutTicket(ctx, t, ttl, most)
 }
 
-func (a *across) OpenTicket(ctx context.Context, id string) (auth.Ticket, uint64, error) {
+func (a *across) Ticket(ctx context.Context, id string) (auth.Ticket, error) {
+	return a.next().Ticket(ctx, id)
+}
+
+func (a *across) OpenTicket(ctx context.Context, id string) (uint64, error) {
 	return a.next().OpenTicket(ctx, id)
 }
 

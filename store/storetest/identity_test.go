@@ -92,7 +92,7 @@ func (i identity) Revoke(ctx context.Context, r auth.Revocation, keep time.Durat
 func (i identity) Revocations(_ context.Context, after uint64, limit int) (auth.RevocationPage, error) {
 	i.lock.Lock()
 	defer i.lock.Unlock()
-	page := auth.RevocationPage{First: after, Next: after}
+	page := auth.RevocationPage{First: after, Next: after, Now: dice{}.now()}
 	for _, m := range slices.SortedFunc(maps.Values(i.revoked), func(a, b markedRevocation) int { return cmp.Compare(a.mark, b.mark) }) {
 		if m.mark > after && len(page.Revocations) < limit {
 			page.Revocations, page.Next = append(page.Revocations, m.Revocation), m.mark
@@ -127,18 +127,28 @@ func (i identity) PutTicket(_ context.Context, t auth.Ticket, ttl time.Duration,
 	return nil
 }
 
-func (i identity) OpenTicket(_ context.Context, id string) (auth.Ticket, uint64, error) {
+func (i identity) Ticket(_ context.Context, id string) (auth.Ticket, error) {
+	i.lock.Lock()
+	defer i.lock.Unlock()
+	kept := i.tickets[id]
+	if kept == nil || !kept.due.After(time.Now()) {
+		return auth.Ticket{}, auth.ErrBadTicket
+	}
+	return kept.Ticket, nil
+}
+
+func (i identity) OpenTicket(_ context.Context, id string) (uint64, error) {
 	i.lock.Lock()
 	defer i.lock.Unlock()
 	now := time.Now()
 	kept := i.tickets[id]
 	if kept == nil || !kept.due.After(now) {
-		return auth.Ticket{}, 0, auth.ErrBadTicket
+		return 0, auth.ErrBadTicket
 	}
 	kept.openings++
 	kept.due, kept.used = kept.Expires, now
 	i.tell("ticket/" + id)
-	return kept.Ticket, kept.openings, nil
+	return kept.openings, nil
 }
 
 func (i identity) TicketOpenings(_ context.Context, ids []string) ([]uint64, error) {

@@ -77,7 +77,7 @@ func revocationsListed(r rig) {
 	}
 	none, err := r.Store.Revocations(r.Context(), end, 10)
 	r.must("Revocations", err)
-	if len(none.Revocations) != 0 || none.First != end || none.Next != end {
+	if len(none.Revocations) != 0 || none.First != end || none.Next != end || none.Now.Before(want[9].At) {
 		r.Errorf("after the last one, at %d, comes %+v", end, none)
 	}
 }
@@ -156,7 +156,10 @@ func revocationsOver(r rig) {
 		last = r.revoke(auth.Revocation{Token: unique("brief")}, 20*time.Millisecond)
 	}
 	r.pass(40 * time.Millisecond)
-	all, _ := r.revocations(0)
+	all, end := r.revocations(0)
+	if page, err := r.Store.Revocations(r.Context(), end, 10); err != nil || page.Now.Before(last.Until) {
+		r.Errorf("read at %v, by the store's clock, after %v: %v", page.Now, last.Until, err)
+	}
 	live := 0
 	for _, one := range all {
 		if one.Until.IsZero() || one.Until.After(last.Until) {

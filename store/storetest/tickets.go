@@ -35,10 +35,12 @@ func (r rig) put(t auth.Ticket, ttl time.Duration, most int) {
 	r.must("PutTicket", r.PutTicket(r.Context(), t, ttl, most))
 }
 
-// opens fails the test unless a ticket can be opened, for the n-th time.
+// opens fails the test unless a ticket can be read, and opened for the n-th time.
 func (r rig) opens(t auth.Ticket, n uint64) {
 	r.Helper()
-	got, openings, err := r.OpenTicket(r.Context(), t.ID)
+	got, err := r.Store.Ticket(r.Context(), t.ID)
+	r.must("Ticket", err)
+	openings, err := r.OpenTicket(r.Context(), t.ID)
 	r.must("OpenTicket", err)
 	same := got.ID == t.ID && got.User == t.User && string(got.Payload) == string(t.Payload) && got.Expires.Equal(t.Expires)
 	if !same || openings != n {
@@ -48,9 +50,15 @@ func (r rig) opens(t auth.Ticket, n uint64) {
 
 func (r rig) hasGone(id string) bool {
 	r.Helper()
-	_, _, err := r.OpenTicket(r.Context(), id)
-	if err != nil && !errors.Is(err, auth.ErrBadTicket) {
-		r.Fatalf("OpenTicket: %v", err)
+	_, unread := r.Store.Ticket(r.Context(), id)
+	_, err := r.OpenTicket(r.Context(), id)
+	for _, err := range []error{unread, err} {
+		if err != nil && !errors.Is(err, auth.ErrBadTicket) {
+			r.Fatalf("a ticket that may have gone: %v", err)
+		}
+	}
+	if (unread == nil) != (err == nil) {
+		r.Errorf("read: %v, opened: %v", unread, err)
 	}
 	return err != nil
 }
@@ -169,7 +177,7 @@ func ticketAtOnce(r rig) {
 	var mu sync.Mutex
 	var counts []uint64
 	together(20, func(int) {
-		_, n, err := r.OpenTicket(r.Context(), t.ID)
+		n, err := r.OpenTicket(r.Context(), t.ID)
 		if err != nil {
 			r.Errorf("OpenTicket: %v", err)
 		}

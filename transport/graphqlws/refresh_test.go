@@ -64,7 +64,7 @@ func TestRefresh(t *testing.T) {
 		c.wantNext("2")
 		c.want(`{"type":"complete","id":"2"}`)
 		asksWho(c, "long ada")
-		time.Sleep(time.Until(begin.Add(1500 * time.Millisecond)))
+		time.Sleep(time.Until(begin.Add(1500 * time.Millisecond))) // until the first token is over
 		rig.Tick("a", "still here")
 		if value, _ := c.wantNext("1"); value != "still here" {
 			t.Errorf("got %q", value)

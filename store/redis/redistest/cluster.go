@@ -40,9 +40,9 @@ func StartCluster(t testing.TB, masters, replicas int, args ...string) *Cluster 
 			"--cluster-node-timeout", strconv.Itoa(nodeTimeout), "--cluster-replica-validity-factor", "0",
 		}, append(replicating(), args...)...)...)
 		c.Servers = append(c.Servers, s)
-		hosts = append(hosts, s.address())
+		hosts = append(hosts, s.served())
 	}
-	c.URL = "redis+cluster://" + strings.Join(hosts, ",")
+	c.URL = c.Servers[0].scheme() + "+cluster://" + strings.Join(hosts, ",")
 	c.meet(masters)
 	for i := masters; i < len(c.Servers); i++ {
 		c.Servers[i].Do("CLUSTER", "REPLICATE", c.Servers[i%masters].id())
@@ -61,7 +61,7 @@ func (c *Cluster) meet(masters int) {
 		}
 		if i > 0 {
 			first := c.Servers[0]
-			s.Do("CLUSTER", "MEET", "127.0.0.1", first.port, first.clusterPort())
+			s.Do("CLUSTER", "MEET", "127.0.0.1", first.servedPort(), first.clusterPort())
 		}
 	}
 	c.eventually("all servers know each other", func() bool {
@@ -146,7 +146,7 @@ func (c *Cluster) ReplicasOf(master *Server) []*Server {
 	c.t.Helper()
 	var replicas []*Server
 	for _, s := range c.running() {
-		if r := s.info("INFO", "replication"); r["role"] == "slave" && r["master_port"] == strconv.Itoa(master.port) {
+		if r := s.info("INFO", "replication"); r["role"] == "slave" && r["master_port"] == strconv.Itoa(master.servedPort()) {
 			replicas = append(replicas, s)
 		}
 	}

@@ -43,7 +43,7 @@ type Sentinels struct {
 func (s *Sentinels) Address() string { return s.URL }
 
 // StartSentinels starts a master with replicas and the Sentinels, and stops them when the test ends.
-// Further arguments are given to the master and the replicas.
+// Further arguments are given to the master and the replicas, those of [TLS] to the Sentinels too.
 func StartSentinels(t testing.TB, replicas int, args ...string) *Sentinels {
 	t.Helper()
 	s := &Sentinels{t: t}
@@ -51,19 +51,19 @@ func StartSentinels(t testing.TB, replicas int, args ...string) *Sentinels {
 		server := Start(t, append(replicating(), args...)...)
 		s.Servers = append(s.Servers, server)
 		if i > 0 {
-			server.Do("REPLICAOF", "127.0.0.1", s.Servers[0].port)
+			server.Do("REPLICAOF", "127.0.0.1", s.Servers[0].servedPort())
 		}
 	}
 	s.untilReplicating(s.Servers[0], replicas)
 	watches := fmt.Sprintf("sentinel monitor %[1]s 127.0.0.1 %[2]d 2\nsentinel down-after-milliseconds %[1]s %[3]d\n"+
-		"sentinel failover-timeout %[1]s 10000\n", masterName, s.Servers[0].port, downAfter)
+		"sentinel failover-timeout %[1]s 10000\n", masterName, s.Servers[0].servedPort(), downAfter)
 	var hosts []string
 	for range 3 {
-		sentinel := launch(t, &Server{watches: watches})
+		sentinel := launch(t, &Server{watches: watches, args: tlsOf(args)})
 		s.sentinels = append(s.sentinels, sentinel)
-		hosts = append(hosts, sentinel.address())
+		hosts = append(hosts, sentinel.served())
 	}
-	s.URL = "redis+sentinel://" + strings.Join(hosts, ",") + "/" + masterName
+	s.URL = s.Servers[0].scheme() + "+sentinel://" + strings.Join(hosts, ",") + "/" + masterName
 	eventually(t, "the Sentinels know each other and the replicas", func() bool {
 		for _, sentinel := range s.sentinels {
 			line := sentinel.info("INFO", "sentinel")["master0"]
@@ -89,7 +89,7 @@ func (s *Sentinels) Master() *Server {
 	s.t.Helper()
 	got, _ := s.sentinels[0].Do("SENTINEL", "GET-MASTER-ADDR-BY-NAME", masterName).([]any)
 	for _, server := range s.Servers {
-		if len(got) == 2 && got[1] == strconv.Itoa(server.port) {
+		if len(got) == 2 && got[1] == strconv.Itoa(server.servedPort()) {
 			return server
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,7 +35,9 @@ type Server struct {
 	t    testing.TB
 	dir  string
 	port int
-	args []string
+	// tlsPort is where it listens for TLS, 0 unless it was started with [TLS].
+	tlsPort int
+	args    []string
 	// watches is the Sentinel's configuration, "" for a server.
 	watches string
 
@@ -74,7 +77,11 @@ func launch(t testing.TB, s *Server) *Server {
 	// A port that was free may be taken by somebody else before the server takes it.
 	for try := 1; ; try++ {
 		s.port = freePort(t)
-		s.URL = fmt.Sprintf("redis://127.0.0.1:%d/0", s.port)
+		s.URL = fmt.Sprintf("redis://%s/0", s.address())
+		if slices.Contains(s.args, tlsCertFile) {
+			s.tlsPort = freePort(t)
+			s.URL = fmt.Sprintf("rediss://%s/0", s.served())
+		}
 		s.client = goredis.NewClient(&goredis.Options{
 			Addr: s.address(), MaxRetries: -1, DialerRetries: 1, DisableIdentity: true,
 		})
@@ -92,13 +99,24 @@ func launch(t testing.TB, s *Server) *Server {
 // Address returns the URL.
 func (s *Server) Address() string { return s.URL }
 
-// ListenTLS has the server listen for TLS too, with the certificate it was started with, and returns the
-// port.
-func (s *Server) ListenTLS() string {
-	s.t.Helper()
-	port := strconv.Itoa(freePort(s.t))
-	s.Do("CONFIG", "SET", "tls-port", port)
-	return port
+const tlsCertFile = "--tls-cert-file"
+
+// TLS returns the arguments of servers that listen for TLS too, and speak it among themselves, by files of
+// a certificate that is its own authority and of its key. Their URLs are for TLS then; tests still do what
+// they do behind Parley's back without.
+func TLS(cert, key string) []string {
+	return []string{
+		tlsCertFile, cert, "--tls-key-file", key, "--tls-ca-cert-file", cert, "--tls-replication", "yes", "--tls-cluster", "yes",
+	}
+}
+
+// tlsOf returns those of [TLS] among arguments.
+func tlsOf(args []string) []string {
+	i := slices.Index(args, tlsCertFile)
+	if i < 0 {
+		return nil
+	}
+	return args[i : i+len(TLS("", ""))]
 }
 
 // Running reports whether the server hasn't been stopped.
@@ -123,7 +141,24 @@ func freePort(t testing.TB) int {
 	return 0
 }
 
+// address is where the tests come to.
 func (s *Server) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
+
+// served is where clients and other servers come to.
+func (s *Server) served() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.servedPort())) }
+
+func (s *Server) servedPort() int {
+	if s.tlsPort != 0 {
+		return s.tlsPort
+	}
+	return s.port
+}
+
+// scheme is that of URLs, "redis" or "rediss".
+func (s *Server) scheme() string {
+	scheme, _, _ := strings.Cut(s.URL, "://")
+	return scheme
+}
 
 // start starts the process and waits until it answers.
 func (s *Server) start() error {
@@ -152,19 +187,26 @@ func (s *Server) start() error {
 
 // commandLine returns the arguments to start it with. A Sentinel keeps what it learns in its file.
 func (s *Server) commandLine() ([]string, error) {
-	if s.watches != "" {
-		file := filepath.Join(s.dir, "sentinel.conf")
-		text := fmt.Sprintf("port %d\nbind 127.0.0.1\ndir %s\nlogfile %s\n%s", s.port, s.dir, filepath.Join(s.dir, "log"), s.watches)
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			return nil, err
-		}
-		return []string{file, "--sentinel"}, nil
+	args := []string{
+		"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir, "--logfile", filepath.Join(s.dir, "log"),
 	}
-	return append([]string{
-		"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir, "--daemonize", "no",
-		"--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--logfile", filepath.Join(s.dir, "log"),
-		"--enable-debug-command", "yes",
-	}, s.args...), nil
+	if s.tlsPort != 0 {
+		args = append(args, "--tls-port", strconv.Itoa(s.tlsPort))
+	}
+	if s.watches == "" {
+		return slices.Concat(args, []string{
+			"--daemonize", "no", "--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--enable-debug-command", "yes",
+		}, s.args), nil
+	}
+	var text strings.Builder
+	for setting := range slices.Chunk(append(args, s.args...), 2) {
+		fmt.Fprintln(&text, strings.TrimPrefix(setting[0], "--"), setting[1])
+	}
+	file := filepath.Join(s.dir, "sentinel.conf")
+	if err := os.WriteFile(file, []byte(text.String()+s.watches), 0o600); err != nil {
+		return nil, err
+	}
+	return []string{file, "--sentinel"}, nil
 }
 
 func (s *Server) untilReady(p *process) error {
