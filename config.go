@@ -42,6 +42,7 @@ type config struct {
 	PresenceTTL   time.Duration `env:"PARLEY_PRESENCE_TTL" default:"60s" help:"How long after a node's death its users count as connected. From 3s."`
 	PresenceGrace time.Duration `env:"PARLEY_PRESENCE_GRACE" default:"10s" help:"How long after their last connection users stay ONLINE."`
 	Cutoff        time.Duration `env:"PARLEY_CUTOFF" default:"10s" help:"How long this node believes what it is told while it can't read the store; then live delivery waits until it can. From 3s."`
+	StallTimeout  time.Duration `env:"PARLEY_STALL_TIMEOUT" default:"2m" help:"How long a peer may take nothing of what waits for it; then its connection is closed. From 1s."`
 	DrainWindow   time.Duration `env:"PARLEY_DRAIN_WINDOW" default:"5s" help:"Over how long connections are closed when the server stops."`
 
 	TicketTTL      time.Duration `env:"PARLEY_TICKET_TTL" default:"1m" help:"How long a ticket may wait to be opened first."`
@@ -58,7 +59,7 @@ type config struct {
 	MaxOperations int `env:"PARLEY_MAX_OPERATIONS" default:"100" help:"Operations at a time on one connection."`
 	MaxFrame      int `env:"PARLEY_MAX_FRAME" default:"131072" help:"Bytes of one WebSocket message."`
 	MaxBody       int `env:"PARLEY_MAX_BODY" default:"131072" help:"Bytes of one HTTP body."`
-	MaxOutbox     int `env:"PARLEY_MAX_OUTBOX" default:"1048576" help:"Bytes that may wait for one connection."`
+	MaxOutbox     int `env:"PARLEY_MAX_OUTBOX" default:"1048576" help:"Bytes that may wait for one connection; a subscription for which there is no room is served from the log, as its reader reads."`
 	MaxAnswers    int `env:"PARLEY_MAX_ANSWERS" default:"16777216" help:"Bytes of answers that may wait for one connection beside those."`
 	StoreQueue    int `env:"PARLEY_STORE_QUEUE" default:"1024" help:"Calls that may wait for the store at a time; more are answered UNAVAILABLE at once."`
 	LogMaxEntries int `name:"log-max-entries" env:"PARLEY_LOG_MAX_ENTRIES" default:"10000" help:"Entries of one room's log that can be resumed from. Messages are kept regardless."`
@@ -135,6 +136,7 @@ func (c *config) validate() error {
 	check(c.PresenceTTL >= 3*time.Second, "PARLEY_PRESENCE_TTL must be at least 3s")
 	check(c.PresenceGrace >= 0, "PARLEY_PRESENCE_GRACE must not be negative")
 	check(c.Cutoff >= 3*time.Second, "PARLEY_CUTOFF must be at least 3s: the store is looked at each second, and one look may take longer")
+	check(c.StallTimeout >= time.Second, "PARLEY_STALL_TIMEOUT must be at least 1s")
 	check(c.DrainWindow >= 0, "PARLEY_DRAIN_WINDOW must not be negative")
 	check(c.MaxFrame >= 2*c.MaxContent, "PARLEY_MAX_FRAME must be at least twice PARLEY_MAX_CONTENT, for the escapes in JSON")
 	check(c.MaxBody >= 2*c.MaxContent, "PARLEY_MAX_BODY must be at least twice PARLEY_MAX_CONTENT, for the escapes in JSON")

@@ -170,7 +170,7 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 	opener.Afford = s.gate.Afford
 	s.connections = transport.NewService(transport.Options{
 		Hub: s.hub, Open: opener.Open,
-		Heartbeat: c.Heartbeat, InitTimeout: c.InitTimeout,
+		Heartbeat: c.Heartbeat, InitTimeout: c.InitTimeout, WriteTimeout: c.StallTimeout,
 		HighWater: c.MaxOutbox, MaxAnswers: c.MaxAnswers, MaxFrame: c.MaxFrame, MaxBody: c.MaxBody, MaxOperations: c.MaxOperations,
 		Operations: limits.RateOperationsConnection, Frames: limits.RateFramesConnection,
 		Charge: limits.charge, Counts: limits.connections, Refusals: limits.refusals,

@@ -12,7 +12,7 @@ type Outbox struct {
 	highWater int
 	// flush starts the connection's flushing; it must not block.
 	flush func()
-	// overflow is told, once, that more events came than may wait.
+	// overflow is told, once, that more came than may wait, and no log can tell it later.
 	overflow func()
 
 	mu      sync.Mutex
@@ -27,10 +27,12 @@ type Outbox struct {
 // NewOutbox returns an empty outbox. flush must start something that calls Take until that
 // reports that nothing is left.
 //
-// An event that comes while more than highWater bytes wait is refused, and so is every later one:
+// An event that comes while more than highWater bytes wait makes the live subscriptions lag (lag.go).
+// If it has no log to be read from, or that doesn't help, it is refused, and so is every later one:
 // overflow is told, at most once, from a putting method, under no lock. Control items are taken
 // still, so that the connection can be closed with a reason. What waits for a slow reader is
-// therefore never more than highWater bytes, one item, and the control items.
+// therefore never more than highWater bytes, the little that each subscription lacks when it becomes
+// live, and the control items.
 func NewOutbox(highWater int, flush, overflow func()) *Outbox {
 	return &Outbox{highWater: highWater, flush: flush, overflow: overflow}
 }

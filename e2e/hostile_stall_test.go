@@ -5,18 +5,23 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gobwas/ws"
+
 	"parley/e2e/parleytest"
 )
 
-// TestHostileReaders: subscribers that stop reading slow nobody down, cost bounded memory, and are
-// closed. Who comes back with its cursor misses nothing.
+// TestHostileReaders: subscribers that stop reading slow nobody down and cost bounded memory. Who wakes
+// gets everything on the same connection; who doesn't is cut off, and misses nothing by coming back with
+// its cursor.
 func TestHostileReaders(t *testing.T) {
 	t.Parallel()
-	node := startHostile(t, map[string]string{"PARLEY_MAX_RESPONSE": "2000000", "PARLEY_MAX_ANSWERS": "2000000"})
+	node := startHostile(t, map[string]string{"PARLEY_MAX_RESPONSE": "2000000", "PARLEY_MAX_ANSWERS": "2000000", "PARLEY_STALL_TIMEOUT": "5s"})
 	ada := person(t, node, "ada")
 	room := ada.CreateRoom(t, "Pond")
 	before := settled(t, node)
@@ -49,16 +54,13 @@ func TestHostileReaders(t *testing.T) {
 		if peak.heap > before.heap+float64(len(stalled))*(1<<20)+strayHeap {
 			t.Errorf("the heap grew from %.1f MiB to %.1f MiB", before.heap/(1<<20), peak.heap/(1<<20))
 		}
+		if node.Metric(t, "parley_lags_total") == 0 {
+			t.Error("nobody fell behind")
+		}
 		parleytest.Eventually(t, "only those who read are left", func() bool { return node.Metric(t, "parley_connections") == 2 })
 	})
 	nothingLeft(t, node, before)
-	t.Run("that hear why", func(t *testing.T) {
-		_, in := following(t, node, ada, room)
-		sendMany(t, ada, room)
-		if got := endOf(in); got != "close 1013" {
-			t.Errorf("%s instead of 1013", got)
-		}
-	})
+	t.Run("that wake", func(t *testing.T) { wakes(t, node, ada, room) })
 	nothingLeft(t, node, before)
 	t.Run("that only ask", func(t *testing.T) { onlyAsks(t, node, ada, room) })
 	nothingLeft(t, node, before)
@@ -119,10 +121,60 @@ func onlyAsks(t *testing.T, node *parleytest.Node, ada *parleytest.Client, room 
 	}
 }
 
-// comesBack: a reader stalls until the server has enough, reads what is left, and resumes.
+// wakes: readers that have stood still get what they missed, once and in order, and then the news.
+func wakes(t *testing.T, node *parleytest.Node, ada *parleytest.Client, room string) {
+	_, fromWS := following(t, node, ada, room)
+	_, fromSSE := followingStream(t, node, ada, room)
+	if _, err := fromWS.Peek(20); err != nil { // it follows by now
+		t.Fatal(err)
+	}
+	lags := node.Metric(t, "parley_lags_total")
+	sendMany(t, ada, room)
+	if node.Metric(t, "parley_lags_total") < lags+2 {
+		t.Error("nobody fell behind")
+	}
+	for name, next := range map[string]func() (string, error){
+		"over WebSocket": func() (string, error) {
+			//lint:ignore SA1019 the advice is for frames of strangers, which may be of any length: this peer is our own server
+			f, err := ws.ReadFrame(fromWS)
+			return string(f.Payload), err
+		},
+		"over SSE": func() (string, error) { return fromSSE.ReadString('\n') },
+	} {
+		for i := range tooMany {
+			if got := nextContent(t, next); got != i {
+				t.Fatalf("%s: message %d instead of %d", name, got, i)
+			}
+		}
+		ada.MustSend(t, room, "999 and on")
+		if got := nextContent(t, next); got != 999 {
+			t.Fatalf("%s: message %d instead of the news", name, got)
+		}
+	}
+}
+
+var contentNumber = regexp.MustCompile(`"content":"(\d+) `)
+
+// nextContent reads up to the next message, and returns its number.
+func nextContent(t *testing.T, read func() (string, error)) int {
+	t.Helper()
+	for {
+		text, err := read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m := contentNumber.FindStringSubmatch(text); m != nil {
+			n, _ := strconv.Atoi(m[1])
+			return n
+		}
+	}
+}
+
+// comesBack: a reader stalls until the server gives it up, reads what is left, and resumes.
 func comesBack(t *testing.T, node *parleytest.Node, ada *parleytest.Client, room string) {
 	_, in := followingStream(t, node, ada, room)
 	sendMany(t, ada, room)
+	parleytest.Eventually(t, "it is given up", func() bool { return node.Metric(t, "parley_connections") == 0 })
 	var cursor string
 	seen := 0
 	all, _ := io.ReadAll(in) // until the server's end, however it ends
@@ -134,7 +186,7 @@ func comesBack(t *testing.T, node *parleytest.Node, ada *parleytest.Client, room
 			seen++
 		}
 	}
-	if seen == 0 || seen >= tooMany || !strings.Contains(string(all), "retry: ") {
+	if seen == 0 || seen >= tooMany {
 		t.Fatalf("%d of %d messages came before the end: %.100q", seen, tooMany, all[max(0, len(all)-100):])
 	}
 	s := parleytest.MustSubscribe(t, parleytest.OverSSE, ada, follow(messageAdded, room, cursor))

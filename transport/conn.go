@@ -225,8 +225,7 @@ func (c *Conn) beat() {
 	c.Send(c.link.Wire.Heartbeat())
 }
 
-// overflow is where a connection that reads too slowly will be caught up from the log; for now it
-// has to come back and resume.
+// overflow ends a connection for which more waits than may, of what no log can tell later.
 func (c *Conn) overflow() { c.Close(ReasonOverload) }
 
 // Close ends the connection. It returns at once; only the first reason counts.

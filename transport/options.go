@@ -31,7 +31,7 @@ type Options struct {
 	// InitTimeout bounds the wait for connection_init, the authentication that follows it, and
 	// the reading of a request's body. 0 means 10 s.
 	InitTimeout time.Duration
-	// WriteTimeout bounds one write to a socket. 0 means 2 minutes.
+	// WriteTimeout is how long a peer may take nothing of what waits for it. 0 means 2 minutes.
 	WriteTimeout time.Duration
 	// CloseTimeout is how long a closing connection waits for its peer. 0 means 5 s.
 	CloseTimeout time.Duration
