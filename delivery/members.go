@@ -5,6 +5,8 @@ type members struct {
 	all []*Subscriber
 	// personal: the rendering turned out to depend on the viewer, so each member has its own.
 	personal bool
+	// flushes is give's, kept from one time to the next.
+	flushes []*Lane
 }
 
 func (m *members) add(s *Subscriber) {
@@ -34,7 +36,7 @@ func (m *members) deliver(receivers []*Subscriber, shared Renderer, render rende
 	if !m.personal {
 		events, err := render(shared, true)
 		if err == nil {
-			return give(receivers, events), nil
+			return m.give(receivers, events), nil
 		}
 		if !isNotShareable(err) {
 			return 0, err
@@ -49,17 +51,17 @@ func (m *members) deliver(receivers []*Subscriber, shared Renderer, render rende
 		if err != nil {
 			return deliveries, err
 		}
-		deliveries += give([]*Subscriber{s}, events)
+		deliveries += m.give([]*Subscriber{s}, events)
 	}
 	return deliveries, nil
 }
 
 // give puts events into the receivers' lanes first, then has the idle connections flushed.
-func give(receivers []*Subscriber, events []*Event) (deliveries int) {
+func (m *members) give(receivers []*Subscriber, events []*Event) (deliveries int) {
 	if len(events) == 0 {
 		return 0
 	}
-	var flushes []*Lane
+	flushes := m.flushes[:0]
 	for _, s := range receivers {
 		if s.lane.Put(events...) {
 			flushes = append(flushes, s.lane)
@@ -68,5 +70,7 @@ func give(receivers []*Subscriber, events []*Event) (deliveries int) {
 	for _, lane := range flushes {
 		lane.Flush()
 	}
+	clear(flushes) // they may have gone by the next time
+	m.flushes = flushes
 	return len(receivers) * len(events)
 }
