@@ -94,7 +94,9 @@ func (c *parleyClient) signIn(ctx context.Context) (err error) {
 func (c *parleyClient) makeRooms(ctx context.Context, rooms int) error {
 	for len(c.rooms) < rooms {
 		var got struct {
-			Data struct{ CreateRoom struct{ Room struct{ ID string } } }
+			Data struct {
+				CreateRoom struct{ Room struct{ ID string } }
+			}
 		}
 		err := c.post(ctx, "/graphql", map[string]string{
 			"query": fmt.Sprintf(`mutation { createRoom(input: {name: "room %d"}) { room { id } } }`, len(c.rooms)),

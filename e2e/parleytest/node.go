@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -210,14 +211,24 @@ func (o *Output) Tail(n int) []byte {
 	return all[max(0, len(all)-n):]
 }
 
-// FreeAddr is an address of this machine that nobody listens on. It is none of those that the kernel
-// gives to clients, which could take it before the server does (ip_local_port_range, from 32768).
+// Ports for servers: none that the kernel gives to clients (ip_local_port_range, from 32768). Each is given
+// out once in a long while, for until a server has taken it, or takes it again after a restart, it looks free
+// to other tests.
+const firstPort, ports = 29_000, 3700
+
+var nextPort = func() *atomic.Uint32 {
+	var n atomic.Uint32
+	n.Store(rand.Uint32N(ports))
+	return &n
+}()
+
+// FreeAddr is an address of this machine that nobody listens on.
 func FreeAddr(t testing.TB) string {
 	t.Helper()
 	var l net.Listener
 	err := errors.New("no address was tried")
 	for range 100 {
-		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 29_000+rand.N(3700))); err == nil {
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", firstPort+nextPort.Add(1)%ports)); err == nil {
 			defer l.Close()
 			return l.Addr().String()
 		}

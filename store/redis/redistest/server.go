@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -126,13 +127,22 @@ func (s *Server) Running() bool {
 	return s.process != nil
 }
 
+// Ports for servers: none that the kernel gives to clients. Each is given out once in a long while, for until
+// a server has taken it, or takes it again after a restart, it looks free to other tests.
+const firstPort, ports = 10_000, 9000
+
+var nextPort = func() *atomic.Uint32 {
+	var n atomic.Uint32
+	n.Store(rand.Uint32N(ports))
+	return &n
+}()
+
 func freePort(t testing.TB) int {
 	t.Helper()
 	var l net.Listener
 	err := errors.New("no port was tried")
-	// None that the kernel gives to clients, nor is the one 10,000 above, a cluster's bus.
 	for range 100 {
-		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.N(9000))); err == nil {
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", firstPort+nextPort.Add(1)%ports)); err == nil {
 			defer l.Close()
 			return l.Addr().(*net.TCPAddr).Port
 		}
