@@ -168,11 +168,15 @@ func (w fanOut) run(ctx context.Context, p *process, client protocol) (row, erro
 	}
 	took := time.Since(begun)
 	after, err := p.cpu()
+	if err != nil {
+		return row{}, err
+	}
+	resident, err := p.resident()
 	delivered = c.delivered.Load() - delivered
 	slices.Sort(c.latency)
 	return row{
 		deliveries: delivered, cpu: (after - before) / time.Duration(max(1, delivered)), rate: float64(delivered) / took.Seconds(),
-		p50: at(c.latency, 0.5), p99: at(c.latency, 0.99), strange: c.strange.Load(), frame: int(c.frameSize.Load()),
+		p50: at(c.latency, 0.5), p99: at(c.latency, 0.99), strange: c.strange.Load(), frame: int(c.frameSize.Load()), resident: resident,
 	}, err
 }
 

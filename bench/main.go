@@ -20,6 +20,7 @@ type row struct {
 	p50, p99   time.Duration // from sending until the last follower has it
 	strange    int64
 	frame      int // bytes of an event
+	resident   int // KiB of the server, at the end
 }
 
 func main() {
@@ -37,7 +38,7 @@ func main() {
 		{name: "W2", followers: 5000, publishers: 1, pace: 500 * time.Millisecond, warmUp: 2 * time.Second, during: *during},
 	}
 	failed := false
-	fmt.Printf("%-4s %-10s %9s %12s %9s %9s %8s %6s\n", "", "", "µs CPU", "deliveries/s", "p50 ms", "p99 ms", "strange", "frame")
+	fmt.Printf("%-4s %-10s %9s %12s %9s %9s %8s %6s %8s\n", "", "", "µs CPU", "deliveries/s", "p50 ms", "p99 ms", "strange", "frame", "RSS MiB")
 	for _, w := range workloads {
 		if !strings.Contains(*only, w.name) {
 			continue
@@ -68,8 +69,8 @@ func measure(w fanOut, p peer, redis string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%-4s %-10s %9.2f %12.0f %9.2f %9.2f %8d %6d\n",
-		w.name, p.name, float64(r.cpu.Nanoseconds())/1e3, r.rate, ms(r.p50), ms(r.p99), r.strange, r.frame)
+	fmt.Printf("%-4s %-10s %9.2f %12.0f %9.2f %9.2f %8d %6d %8.1f\n",
+		w.name, p.name, float64(r.cpu.Nanoseconds())/1e3, r.rate, ms(r.p50), ms(r.p99), r.strange, r.frame, float64(r.resident)/1024)
 	return nil
 }
 
