@@ -175,15 +175,17 @@ func comesBack(t *testing.T, node *parleytest.Node, ada *parleytest.Client, room
 	_, in := followingStream(t, node, ada, room)
 	sendMany(t, ada, room)
 	parleytest.Within(t, time.Minute, "it is given up", func() bool { return node.Metric(t, "parley_connections") == 0 })
-	var cursor string
-	seen := 0
-	all, _ := io.ReadAll(in) // until the server's end, however it ends
+	var cursor, id string
+	seen, data := 0, 0
+	all, _ := io.ReadAll(in) // until the server's end, perhaps within an event
 	for line := range strings.Lines(string(all)) {
-		if id, ok := strings.CutPrefix(line, "id: "); ok {
-			cursor = strings.TrimSpace(id)
-		}
-		if strings.HasPrefix(line, "data: {") && strings.HasSuffix(strings.TrimSpace(line), "}") {
-			seen++
+		switch {
+		case strings.HasPrefix(line, "id: "):
+			id = strings.TrimSpace(line[len("id: "):])
+		case strings.HasPrefix(line, "data: {"):
+			data++
+		case line == "\n": // only now the event is one (HTML, Server-sent events §9.2.6)
+			cursor, seen, data = id, seen+data, 0
 		}
 	}
 	if seen == 0 || seen >= tooMany {
