@@ -98,12 +98,20 @@ func (g *group) hand(piece []eventlog.Publication, keep bool) bool {
 }
 
 func (g *group) handle(letters []groupLetter) {
-	for _, l := range letters {
+	for len(letters) > 0 {
+		l := letters[0]
+		letters = letters[1:]
 		switch {
 		case l.run != nil:
+			run, more := together(l.run, letters, g.topic.hub.options.PageSize)
+			if more > 0 {
+				l, letters = letters[more-1], letters[more:]
+			}
 			g.keep(l.keep)
-			g.take(l.run)
-			<-g.behind
+			g.take(run)
+			for range 1 + more {
+				<-g.behind
+			}
 		case l.join != nil:
 			g.keep(l.keep)
 			g.join(l.join)
@@ -120,6 +128,17 @@ func (g *group) handle(letters []groupLetter) {
 			close(l.done)
 		}
 	}
+}
+
+// together appends to a run those that wait right behind it, how many of them it says, up to so many
+// publications: what has come meanwhile leaves in one write to each connection.
+func together(run []eventlog.Publication, waiting []groupLetter, most int) (all []eventlog.Publication, more int) {
+	all = slices.Clip(run)
+	for more < len(waiting) && waiting[more].run != nil && len(all)+len(waiting[more].run) <= most {
+		all = append(all, waiting[more].run...)
+		more++
+	}
+	return all, more
 }
 
 // take passes a run on to every member.
