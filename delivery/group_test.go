@@ -21,6 +21,7 @@ func TestWaitingLeavesTogether(t *testing.T) {
 		conn = &connection{}
 		conn.outbox = delivery.NewOutbox(roomy, func() { writes++; conn.drain() }, func() { t.Error("overflow") })
 		ada := w.subscribeOn(conn, sub)
+		w.settle()
 		var all []*entry
 		for range 5 {
 			all = append(all, w.log.append(room, kindNote))
