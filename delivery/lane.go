@@ -96,7 +96,7 @@ func (l *Lane) put(e *Event) (kick bool) {
 // ctx is done or the lane takes no events any more.
 func (l *Lane) putWithRoom(ctx context.Context, e *Event) error {
 	kick, deaf := false, false
-	err := l.outbox.whenRoomy(ctx, func() {
+	err := l.outbox.when(ctx, l.outbox.roomy, func() {
 		if deaf = l.deaf(); !deaf {
 			kick = l.put(e)
 		}
@@ -168,7 +168,9 @@ func (l *Lane) offer(offset uint64, history uint32) bool {
 
 // WaitForRoom blocks until the outbox is at most half full. It fails when ctx is done, or with
 // ErrOutboxClosed.
-func (l *Lane) WaitForRoom(ctx context.Context) error { return l.outbox.whenRoomy(ctx, func() {}) }
+func (l *Lane) WaitForRoom(ctx context.Context) error {
+	return l.outbox.when(ctx, l.outbox.roomy, func() {})
+}
 
 // isRoomy reports whether the outbox is at most half full, or closed.
 func (l *Lane) isRoomy() bool {
@@ -194,7 +196,12 @@ func (l *Lane) Close() {
 	if l.waiting == 0 || o.closed {
 		return
 	}
-	o.bytes -= o.queue.drop(func(i *item) bool { return i.lane == l })
+	o.bytes -= o.queue.drop(func(i *item) bool {
+		if i.lane == l && i.kind == controlItem {
+			o.control -= i.size()
+		}
+		return i.lane == l
+	})
 	l.waiting, l.values = 0, nil
 	o.signal()
 }

@@ -18,10 +18,11 @@ type Outbox struct {
 	mu      sync.Mutex
 	queue   queue
 	bytes   int
+	control int  // of bytes, those of control items
 	busy    bool // somebody flushes, or is about to
 	closed  bool
 	over    bool          // no events are taken any more
-	drained chan struct{} // closed when there is room again; nil while nobody waits
+	drained chan struct{} // closed when somebody who waits may have waited enough; nil while nobody does
 }
 
 // NewOutbox returns an empty outbox. flush must start something that calls Take until that
@@ -58,6 +59,9 @@ func (o *Outbox) Waiting() int {
 func (o *Outbox) put(i item) (kick bool) {
 	o.queue.push(i)
 	o.bytes += i.size()
+	if i.kind == controlItem {
+		o.control += i.size()
+	}
 	if i.lane != nil {
 		i.lane.waiting++
 	}
@@ -78,6 +82,9 @@ func (o *Outbox) Take(dst []byte, max int) ([]byte, bool) {
 			break
 		}
 		o.bytes -= i.size()
+		if i.kind == controlItem {
+			o.control -= i.size()
+		}
 		dst = i.appendTo(dst)
 		i.forget()
 	}
@@ -89,9 +96,9 @@ func (o *Outbox) Take(dst []byte, max int) ([]byte, bool) {
 	return dst, true
 }
 
-// signal wakes those who wait for room, if there is some or never will be.
+// signal wakes those who wait, if they have waited enough or will never have.
 func (o *Outbox) signal() {
-	if o.drained != nil && (o.roomy() || o.closed) {
+	if o.drained != nil && (o.roomy() || o.calm() || o.closed) {
 		close(o.drained)
 		o.drained = nil
 	}
@@ -100,17 +107,25 @@ func (o *Outbox) signal() {
 // roomy reports whether the outbox is at most half full.
 func (o *Outbox) roomy() bool { return o.bytes <= o.highWater/2 }
 
+// calm reports whether control items alone are at most half of what may wait.
+func (o *Outbox) calm() bool { return o.control <= o.highWater/2 }
+
 // Close drops what waits; nothing is taken any more.
 func (o *Outbox) Close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.closed, o.queue, o.bytes = true, queue{}, 0
+	o.closed, o.queue, o.bytes, o.control = true, queue{}, 0, 0
 	o.signal()
 }
 
-// whenRoomy calls f under the lock as soon as the outbox is at most half full. It fails when the
-// outbox is closed or ctx done before that.
-func (o *Outbox) whenRoomy(ctx context.Context, f func()) error {
+// WaitUntilCalm blocks while control items alone are more than half of what may wait: answers to a client
+// that doesn't read them, of which no more should be asked for. It fails when ctx is done, or with
+// ErrOutboxClosed.
+func (o *Outbox) WaitUntilCalm(ctx context.Context) error { return o.when(ctx, o.calm, func() {}) }
+
+// when calls f under the lock as soon as the outbox is so. It fails when the outbox is closed or ctx done
+// before that.
+func (o *Outbox) when(ctx context.Context, so func() bool, f func()) error {
 	for {
 		o.mu.Lock()
 		switch {
@@ -120,7 +135,7 @@ func (o *Outbox) whenRoomy(ctx context.Context, f func()) error {
 		case ctx.Err() != nil:
 			o.mu.Unlock()
 			return ctx.Err()
-		case o.roomy():
+		case so():
 			f()
 			o.mu.Unlock()
 			return nil

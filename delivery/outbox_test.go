@@ -302,6 +302,27 @@ func TestWaitForRoom(t *testing.T) {
 	})
 }
 
+// TestWaitUntilCalm: events that wait, however many, keep nobody from reading what a client says; answers do.
+func TestWaitUntilCalm(t *testing.T) {
+	o := delivery.NewOutbox(10, func() {}, func() {})
+	l := o.NewLane(plain{}, nil)
+	o.Control([]byte("12345"))
+	l.Put(event(1, "123456789"))
+	if err := o.WaitUntilCalm(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	l.Control([]byte("6"))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := o.WaitUntilCalm(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatalf("returned %v with 6 bytes of answers of 10 waiting", err)
+	}
+	l.Close()
+	if err := o.WaitUntilCalm(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestFrame: the shared bytes are made once per framing.
 func TestFrame(t *testing.T) {
 	framings := [2]counting{{new(int), "a"}, {new(int), "b"}}

@@ -92,10 +92,8 @@ func (c *Conn) receive(in *bufio.Reader) (err error) {
 			err = ReasonInternal
 		}
 	}()
-	// The lane stands for the connection itself: it is only waited with.
-	room := c.outbox.NewLane(nil, nil)
 	for {
-		if room.WaitForRoom(c.Context()) != nil && !c.Closing() {
+		if c.outbox.WaitUntilCalm(c.Context()) != nil && !c.Closing() {
 			return net.ErrClosed
 		}
 		c.heard()
