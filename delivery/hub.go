@@ -75,6 +75,7 @@ type Hub struct {
 	options Options
 	metrics *metrics
 	warned  atomic.Int64 // when operators were last told that the store doesn't answer, in Unix ns
+	replays *replays
 	reading turns
 	judging turns
 
@@ -94,7 +95,7 @@ func NewHub(log eventlog.Log, options Options) *Hub {
 	ctx, cancel := context.WithCancel(context.Background())
 	h := &Hub{
 		log: log, options: options.withDefaults(), ctx: ctx, cancel: cancel,
-		topics: map[string]*topic{}, states: map[string]*stateTopic{},
+		replays: newReplays(), topics: map[string]*topic{}, states: map[string]*stateTopic{},
 	}
 	h.reading, h.judging = make(turns, h.options.MaxReads), make(turns, h.options.MaxJudgings)
 	h.metrics = newMetrics(options.Registerer, h)

@@ -61,6 +61,32 @@ func TestLag(t *testing.T) {
 			ada.goesOn()
 		})
 	})
+	t.Run("many, for whom each event is rendered once", func(t *testing.T) {
+		inWorld(t, delivery.Options{}, func(w world) {
+			shared := &renderer{}
+			sub := forOne("ada")
+			sub.Renderer = shared
+			quick := w.subscribe(sub)
+			var stopped []*client
+			for range 50 {
+				conn := newConnection(1000)
+				conn.stop()
+				stopped = append(stopped, w.subscribeOn(conn, sub))
+			}
+			w.settle()
+			all := w.log.notes(room, 400)
+			quick.saw(names(all...)...)
+			for _, c := range stopped {
+				c.conn.resume()
+			}
+			for _, c := range stopped {
+				c.saw(names(all...)...)
+			}
+			if n := shared.renders.Load(); n > 2*400 {
+				t.Errorf("%d renderings of 400 events, live and from the log", n)
+			}
+		})
+	})
 	t.Run("not who has nothing waiting", func(t *testing.T) {
 		inWorld(t, delivery.Options{}, func(w world) {
 			slow := newConnection(1000)

@@ -153,7 +153,7 @@ func (s *Subscriber) moveTo(position eventlog.Position, seq uint64) {
 // show renders one publication for this subscriber and puts it into its outbox once there is room. Before
 // is where a reader stands who has seen all but it.
 func (s *Subscriber) show(p *eventlog.Publication, before eventlog.Cursor, reset bool) bool {
-	e, err := s.rendered(p)
+	e, err := s.rendered(p, before, reset)
 	for isAudienceMoved(err) {
 		if !s.authorize() {
 			return false
@@ -161,12 +161,11 @@ func (s *Subscriber) show(p *eventlog.Publication, before eventlog.Cursor, reset
 		if !reset && !s.spec.Readable.Contains(p.Offset) {
 			return true // it is hidden now
 		}
-		e, err = s.rendered(p)
+		e, err = s.rendered(p, before, reset)
 	}
 	if err != nil {
 		return false
 	}
-	e.reset, e.before = reset, before
 	if s.lane.putWithRoom(s.ctx, e) != nil {
 		return false
 	}
@@ -175,15 +174,29 @@ func (s *Subscriber) show(p *eventlog.Publication, before eventlog.Cursor, reset
 }
 
 // rendered renders as the group would.
-func (s *Subscriber) rendered(p *eventlog.Publication) (*Event, error) {
+func (s *Subscriber) rendered(p *eventlog.Publication, before eventlog.Cursor, reset bool) (*Event, error) {
+	render := func(r Renderer, shared bool) (*Event, error) {
+		e, err := s.hub.renderPublication(s.ctx, r, shared, s.topic.name, p)
+		if err == nil {
+			e.reset, e.before = reset, before
+		}
+		return e, err
+	}
 	if !s.alone {
-		e, err := s.hub.renderPublication(s.ctx, s.sharing.Renderer, true, s.topic.name, p)
+		shared := func() (*Event, error) { return render(s.sharing.Renderer, true) }
+		e, err := (*Event)(nil), error(nil)
+		if reset || !s.ours || p.Offset != before.Position.Offset+1 { // others come from elsewhere
+			e, err = shared()
+		} else {
+			key := replayKey{log: s.topic.name, group: s.sharing.Group, at: p.Position}
+			e, err = s.hub.replays.get(s.ctx, key, p.Payload, shared)
+		}
 		if !isNotShareable(err) {
 			return e, err
 		}
 		s.alone = true
 	}
-	return s.hub.renderPublication(s.ctx, s.personal, false, s.topic.name, p)
+	return render(s.personal, false)
 }
 
 // crossIf crosses a gap in the log, if asking again confirms it.
