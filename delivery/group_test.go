@@ -17,8 +17,7 @@ func TestWaitingLeavesTogether(t *testing.T) {
 			return nil, nil
 		}}
 		writes := 0
-		var conn *connection
-		conn = &connection{}
+		conn := &connection{}
 		conn.outbox = delivery.NewOutbox(roomy, func() { writes++; conn.drain() }, func() { t.Error("overflow") })
 		ada := w.subscribeOn(conn, sub)
 		w.settle()
