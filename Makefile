@@ -41,7 +41,7 @@ portable: ## the program builds where its raw-socket code has a twin
 	GOOS=windows go build -o /dev/null .
 
 unit: ## every Go suite under the race detector, end-to-end ones included
-	go test -race -timeout 18m -parallel 4 ./...
+	go test -race -count=1 -timeout 18m -parallel 4 ./...
 
 fuzz: ## a few seconds for each decoder
 	./.ci/fuzz 2s

@@ -109,6 +109,7 @@ func (h *Hub) Close() {
 	h.mu.Unlock()
 	h.cancel()
 	h.goroutines.Wait()
+	h.replays.close()
 }
 
 // closing reports whether the hub has begun to close.

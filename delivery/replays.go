@@ -25,6 +25,8 @@ type replays struct {
 	mu    sync.Mutex
 	all   *simplelru.LRU[replayKey, *replay]
 	bytes int
+	// sweep is under way while there are any.
+	sweep *time.Timer
 }
 
 type replayKey struct {
@@ -94,5 +96,33 @@ func (r *replays) find(key replayKey, payload any) (theirs, mine *replay) {
 	mine = &replay{payload: payload, begun: time.Now(), done: make(chan struct{})}
 	r.all.Remove(key)
 	r.all.Add(key, mine)
+	if r.sweep == nil {
+		r.sweep = time.AfterFunc(freshReplay, r.forgetStale)
+	}
 	return nil, mine
+}
+
+// forgetStale drops what is too old to be shown, and comes again while something is left.
+func (r *replays) forgetStale() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, key := range r.all.Keys() {
+		if kept, _ := r.all.Peek(key); time.Since(kept.begun) >= freshReplay {
+			r.all.Remove(key)
+		}
+	}
+	r.sweep = nil
+	if r.all.Len() > 0 {
+		r.sweep = time.AfterFunc(freshReplay, r.forgetStale)
+	}
+}
+
+// close drops everything; nobody asks any more.
+func (r *replays) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all.Purge()
+	if r.sweep != nil {
+		r.sweep.Stop()
+	}
 }
