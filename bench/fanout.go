@@ -23,7 +23,7 @@ type fanOut struct {
 	during     time.Duration
 }
 
-// marks enclose a message's number in its content.
+// mark stands on both sides of a message's number in its content.
 const mark = '~'
 
 const contentSize = 100
@@ -61,7 +61,7 @@ type crowd struct {
 
 	frameSize atomic.Int64
 	delivered atomic.Int64
-	strange   atomic.Int64 // events of messages that aren't under way: lost count, or twice
+	strange   atomic.Int64 // events of messages that aren't under way any more: they came twice
 	latency   []time.Duration
 }
 
@@ -71,7 +71,7 @@ func (c *crowd) find(n int64) *message {
 	return c.messages[n]
 }
 
-// read takes a follower's events until the connection ends; each number has to be above the last.
+// read takes a follower's events until the connection ends.
 func (c *crowd) read(s stream) {
 	for {
 		frame, err := s.next()
@@ -173,6 +173,8 @@ func (w fanOut) run(ctx context.Context, p *process, client protocol) (row, erro
 	}
 	resident, err := p.resident()
 	delivered = c.delivered.Load() - delivered
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	slices.Sort(c.latency)
 	return row{
 		deliveries: delivered, cpu: (after - before) / time.Duration(max(1, delivered)), rate: float64(delivered) / took.Seconds(),

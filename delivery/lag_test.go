@@ -108,18 +108,19 @@ func TestLag(t *testing.T) {
 			idle.saw(names(w.log.append("quiet", kindNote))...)
 		})
 	})
+}
+
+// TestLagEnds: who lags ends where a reader who keeps up would have.
+func TestLagEnds(t *testing.T) {
 	t.Run("up to where access has ended", func(t *testing.T) {
 		inWorld(t, delivery.Options{}, func(w world) {
-			slow := newConnection(1000)
-			slow.stop()
-			stopped := w.subscribeOn(slow, forOne("ada"))
-			w.settle()
+			stopped := w.standsStill(forOne("ada"))
 			all := w.log.notes(room, 200)
 			w.log.append(room, kindSilent, eventlog.AccessChange{Principal: "ada", Change: eventlog.AccessRevoked})
 			w.log.notes(room, 10)
 			w.settle()
 			w.same("ends before all is read", stopped.ends(), []string{})
-			slow.resume()
+			stopped.conn.resume()
 			stopped.endedBy("revoked")
 			stopped.saw(names(all...)...)
 		})
@@ -143,14 +144,11 @@ func TestLag(t *testing.T) {
 	})
 	t.Run("beyond what is kept", func(t *testing.T) {
 		inWorld(t, delivery.Options{}, func(w world) {
-			slow := newConnection(1000)
-			slow.stop()
-			stopped := w.subscribeOn(slow, withResets("ada"))
-			w.settle()
+			stopped := w.standsStill(withResets("ada"))
 			w.log.notes(room, 600)
 			w.settle()
 			w.log.trim(room, 590)
-			slow.resume()
+			stopped.conn.resume()
 			w.settle()
 			seen := strings.Join(stopped.seen(), " ")
 			if !strings.HasSuffix(seen, "reset:trimmed") {
@@ -159,4 +157,13 @@ func TestLag(t *testing.T) {
 			stopped.goesOn()
 		})
 	})
+}
+
+// standsStill subscribes for a reader that reads nothing, with little room.
+func (w world) standsStill(sub delivery.Subscription) *client {
+	conn := newConnection(1000)
+	conn.stop()
+	c := w.subscribeOn(conn, sub)
+	w.settle()
+	return c
 }
