@@ -45,7 +45,7 @@ func (c *Conn) flush() {
 	c.flushes.Add(1)
 	if c.raw.usable() && c.writing.TryLock() { // else somebody says farewell
 		done, err := c.writeAtOnce()
-		c.broken = err != nil
+		c.broken = c.broken || err != nil
 		c.writing.Unlock()
 		if done || err != nil {
 			c.flushed(err)
@@ -60,7 +60,7 @@ func (c *Conn) flush() {
 func (c *Conn) flushPatiently() {
 	c.writing.Lock()
 	err := c.writeWaiting()
-	c.broken = err != nil
+	c.broken = c.broken || err != nil
 	c.writing.Unlock()
 	c.flushed(err)
 }
