@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"parley/bench/report"
+)
+
+// smoke is every workload for a moment with hardly anybody, so that it stays sound.
+var smoke = size{
+	traffic: 250, crowds: 250, warmUp: 20 * time.Millisecond, during: 150 * time.Millisecond, haste: 20, idle: 50 * time.Millisecond,
+	stop: 100 * time.Millisecond, alone: 200 * time.Millisecond, beside: 200 * time.Millisecond,
+}
+
+// build builds Parley and the bare server into a folder.
+func build(t *testing.T) string {
+	t.Helper()
+	folder := t.TempDir()
+	for name, from := range map[string]string{"parley": "..", "bare": "servers/bare"} {
+		cmd := exec.Command("go", "build", "-o", folder+"/"+name, ".")
+		cmd.Dir = from
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("build %s: %v\n%s", name, err, out)
+		}
+	}
+	return folder
+}
+
+func TestEveryWorkload(t *testing.T) {
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		t.Skip("there is no redis-server")
+	}
+	bin := build(t)
+	t.Setenv("TMPDIR", t.TempDir())
+	ctx, stop := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer stop()
+	b := &bench{bin: bin, servers: "servers", quick: true, runs: 1}
+	elsewhere := []string{"centrifuge", "gqlgen", "graphql-ws", "socket.io"} // they have to be built, or installed
+	seen := map[string]report.Values{}
+	for _, w := range smoke.workloads() {
+		for _, p := range b.peersOf(w) {
+			if slices.Contains(elsewhere, p.name) {
+				continue
+			}
+			subscribed := false
+			values, err := b.measure(ctx, w, p, func() { subscribed = true })
+			if err != nil {
+				t.Errorf("%s %s: %v", w.name, p.name, err)
+				continue
+			}
+			row := report.Row{Workload: w.name, Point: w.point, Peer: p.name, Run: 1, Values: values}
+			t.Log(row)
+			b.rows = append(b.rows, row)
+			seen[w.name+" "+p.name] = values
+			for _, key := range []string{"lost", "duplicated", "disordered", "ended"} {
+				if values[key] != 0 {
+					t.Errorf("%s %s: %v %s", w.name, p.name, values[key], key)
+				}
+			}
+			if w.beside && !subscribed {
+				t.Errorf("%s %s: nobody was told that all had subscribed", w.name, p.name)
+			}
+			if rate, measured := values["rate"]; measured && (rate == 0 || values["p99"] == 0) {
+				t.Errorf("%s %s: nothing was delivered", w.name, p.name)
+			}
+		}
+	}
+	if ours, bare := seen["W1 parley"]["bytes"], seen["W1 bare"]["bytes"]; ours < bare-10 || ours > bare+10 {
+		t.Errorf("an event of Parley's takes %.0f bytes, one of the bare server's %.0f: mend parleyEnvelope", ours, bare)
+	}
+	if polls := seen["W8 polling"]["requests"]; polls == 0 {
+		t.Error("nobody polled")
+	}
+	folder := t.TempDir()
+	if err := b.write(folder, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"README.md", "results.json", "w1.svg", "w3.svg", "w7-rooms.svg"} {
+		if info, err := os.Stat(folder + "/" + name); err != nil || info.Size() == 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if left, _ := filepath.Glob(os.TempDir() + "/*"); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
