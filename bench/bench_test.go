@@ -18,30 +18,74 @@ var smoke = size{
 	stop: 100 * time.Millisecond, alone: 200 * time.Millisecond, beside: 200 * time.Millisecond,
 }
 
-// build builds Parley and the bare server into a folder.
-func build(t *testing.T) string {
+// build builds servers into a folder: Parley, and those of servers/.
+func build(t *testing.T, names ...string) (folder string) {
 	t.Helper()
-	folder := t.TempDir()
-	for name, from := range map[string]string{"parley": "..", "bare": "servers/bare"} {
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		t.Skip("there is no redis-server")
+	}
+	folder = t.TempDir()
+	for _, name := range names {
 		cmd := exec.Command("go", "build", "-o", folder+"/"+name, ".")
-		cmd.Dir = from
+		if cmd.Dir = "servers/" + name; name == "parley" {
+			cmd.Dir = ".."
+		}
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("build %s: %v\n%s", name, err, out)
 		}
 	}
+	t.Setenv("TMPDIR", t.TempDir())
 	return folder
 }
 
-func TestEveryWorkload(t *testing.T) {
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		t.Skip("there is no redis-server")
+// The peers' protocols are spoken right: everything arrives.
+func TestPeers(t *testing.T) {
+	b := &bench{bin: build(t, "centrifuge", "gqlgen"), servers: "servers", quick: true, runs: 1}
+	_, err := os.Stat("servers/node/node_modules")
+	ours := []string{"parley", "parley http", "parley sse", "bare", "bare ×16"} // TestEveryWorkload has them
+	for _, w := range smoke.workloads() {
+		if w.name != "W1" && w.name != "W7 rooms" && w.name != "W3" {
+			continue
+		}
+		w.peers = sockets
+		for _, p := range b.peersOf(w) {
+			if slices.Contains(ours, p.name) {
+				continue
+			}
+			t.Run(w.name+" "+p.name, func(t *testing.T) {
+				if err != nil && (p.name == "graphql-ws" || p.name == "socket.io") {
+					t.Skip("the Node peers aren't installed")
+				}
+				ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+				defer stop()
+				values, err := b.measure(ctx, w, p, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				check(t, values)
+			})
+		}
 	}
-	bin := build(t)
-	t.Setenv("TMPDIR", t.TempDir())
+}
+
+// check demands that everything arrived, once, and in order.
+func check(t *testing.T, values report.Values) {
+	t.Helper()
+	for _, key := range []string{"lost", "duplicated", "disordered", "ended"} {
+		if values[key] != 0 {
+			t.Errorf("%v %s", values[key], key)
+		}
+	}
+	if rate, measured := values["rate"]; measured && (rate == 0 || values["p99"] == 0) {
+		t.Error("nothing was delivered")
+	}
+}
+
+func TestEveryWorkload(t *testing.T) {
+	b := &bench{bin: build(t, "parley", "bare"), servers: "servers", quick: true, runs: 1}
 	ctx, stop := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer stop()
-	b := &bench{bin: bin, servers: "servers", quick: true, runs: 1}
-	elsewhere := []string{"centrifuge", "gqlgen", "graphql-ws", "socket.io"} // they have to be built, or installed
+	elsewhere := []string{"centrifuge", "gqlgen", "graphql-ws", "socket.io"} // TestPeers has them
 	seen := map[string]report.Values{}
 	for _, w := range smoke.workloads() {
 		for _, p := range b.peersOf(w) {
@@ -56,18 +100,11 @@ func TestEveryWorkload(t *testing.T) {
 			}
 			row := report.Row{Workload: w.name, Point: w.point, Peer: p.name, Run: 1, Values: values}
 			t.Log(row)
+			check(t, values)
 			b.rows = append(b.rows, row)
 			seen[w.name+" "+p.name] = values
-			for _, key := range []string{"lost", "duplicated", "disordered", "ended"} {
-				if values[key] != 0 {
-					t.Errorf("%s %s: %v %s", w.name, p.name, values[key], key)
-				}
-			}
 			if w.beside && !subscribed {
 				t.Errorf("%s %s: nobody was told that all had subscribed", w.name, p.name)
-			}
-			if rate, measured := values["rate"]; measured && (rate == 0 || values["p99"] == 0) {
-				t.Errorf("%s %s: nothing was delivered", w.name, p.name)
 			}
 		}
 	}

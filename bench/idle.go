@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log"
 	"os"
 	"os/exec"
 	"sync"
@@ -58,14 +57,13 @@ func (b *bench) beside(ctx context.Context, w workload, run int) {
 	var waiting sync.WaitGroup
 	var mu sync.Mutex
 	for _, p := range b.peersOf(w) {
-		out, err := b.held(ctx, w, p)
+		held, err := b.hold(ctx, w, p)
 		if err != nil {
 			b.add(report.Row{Workload: w.name, Peer: p.name}, err)
 			continue
 		}
 		waiting.Go(func() {
-			var values report.Values
-			err := json.NewDecoder(out).Decode(&values)
+			values, err := held.values()
 			mu.Lock()
 			defer mu.Unlock()
 			b.add(report.Row{Workload: w.name, Point: w.point, Peer: p.name, Run: run, Values: values}, err)
@@ -74,8 +72,14 @@ func (b *bench) beside(ctx context.Context, w workload, run int) {
 	waiting.Wait()
 }
 
-// held starts a process that runs the workload on a peer, waits until it has subscribed, and returns what it prints then.
-func (b *bench) held(ctx context.Context, w workload, p peer) (*bufio.Reader, error) {
+// holder is a process that runs a workload on a peer.
+type holder struct {
+	cmd *exec.Cmd
+	out *bufio.Reader
+}
+
+// hold starts one, and waits until its connections have subscribed.
+func (b *bench) hold(ctx context.Context, w workload, p peer) (*holder, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -90,25 +94,32 @@ func (b *bench) held(ctx context.Context, w workload, p peer) (*bufio.Reader, er
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	out := bufio.NewReader(pipe)
-	line, err := out.ReadString('\n')
+	h := &holder{cmd, bufio.NewReader(pipe)}
+	line, err := h.out.ReadString('\n')
 	if line != subscribed+"\n" {
 		return nil, errors.Join(fmt.Errorf("it never subscribed: %q", line), err, cmd.Wait())
 	}
-	return out, nil
+	return h, nil
 }
 
-// hold is the other side: it runs one workload on one peer.
-func (b *bench) hold(ctx context.Context) {
+// values are what the process has measured in the end.
+func (h *holder) values() (values report.Values, err error) {
+	err = json.NewDecoder(h.out).Decode(&values)
+	return values, errors.Join(err, h.cmd.Wait())
+}
+
+// beHolder is the other side: it runs the workload, and says what a holder hears.
+func (b *bench) beHolder(ctx context.Context) error {
 	for _, w := range b.workloads() {
 		for _, p := range b.peersOf(w) {
 			values, err := b.measure(ctx, w, p, func() { fmt.Println(subscribed) })
 			if err != nil {
-				log.Fatal(err)
+				return err
 			}
 			if err := json.NewEncoder(os.Stdout).Encode(values); err != nil {
-				log.Fatal(err)
+				return err
 			}
 		}
 	}
+	return nil
 }

@@ -24,6 +24,7 @@ import (
 // bench is one call of the command.
 type bench struct {
 	bin, servers string
+	profile      string
 	quick        bool
 	only, peers  []string
 	runs         int
@@ -43,12 +44,15 @@ func main() {
 	flag.StringVar(&results, "results", "", "folder to write table, plots and rows to; empty for none")
 	flag.IntVar(&b.runs, "runs", 3, "how often everything is measured, in turn")
 	flag.BoolVar(&b.quick, "quick", false, "fewer connections and less time, for development: figures are rough, and not comparable")
+	flag.StringVar(&b.profile, "profile", "", "file for a CPU profile of Parley while it is measured, which costs it a little")
 	flag.Parse()
 	b.only, b.peers = strings.Fields(only), strings.FieldsFunc(names, func(c rune) bool { return c == ',' })
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if *hold {
-		b.hold(ctx)
+		if err := b.beHolder(ctx); err != nil {
+			log.Fatal(err)
+		}
 		return
 	}
 	begun := time.Now()
@@ -72,7 +76,7 @@ func (b *bench) workloads() []workload {
 		z = quick
 	}
 	return slices.DeleteFunc(z.workloads(), func(w workload) bool {
-		return len(b.only) > 0 && !slices.Contains(b.only, w.name)
+		return len(b.only) > 0 && !slices.Contains(b.only, strings.Fields(w.name)[0])
 	})
 }
 
@@ -127,7 +131,7 @@ func (b *bench) measure(ctx context.Context, w workload, p peer, subscribed func
 	}
 	defer s.close()
 	values, err := w.run(ctx, &rig{
-		server: s, redis: redis, plan: w.plan, threads: max(1, runtime.NumCPU()/2), subscribed: subscribed,
+		server: s, redis: redis, plan: w.plan, threads: max(1, runtime.NumCPU()/2), subscribed: subscribed, profile: b.profile,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w\n%s", err, s.log.String())

@@ -2,7 +2,10 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"os"
+	"sync"
 	"time"
 
 	"parley/bench/report"
@@ -17,6 +20,8 @@ type rig struct {
 	threads int
 	// subscribed is called when all have subscribed; nil where nobody wants to know.
 	subscribed func()
+	// profile is the file that Parley's CPU profile goes to; empty for none.
+	profile string
 }
 
 // measurement is what happened between two moments.
@@ -46,13 +51,31 @@ func (r *rig) now(c *crowd) (moment, error) {
 // during measures for so long.
 func (r *rig) during(c *crowd, d time.Duration) (*measurement, error) {
 	m := &measurement{window: &window{}}
-	var err, err2 error
-	m.before, err = r.now(c)
+	var errs [3]error
+	var profiling sync.WaitGroup
+	if r.profile != "" && r.server.admin != "" {
+		profiling.Go(func() { errs[2] = r.writeProfile(d) })
+	}
+	m.before, errs[0] = r.now(c)
 	c.window.Store(m.window)
 	time.Sleep(d)
 	c.window.Store(nil)
-	m.after, err2 = r.now(c)
-	return m, errors.Join(err, err2)
+	m.after, errs[1] = r.now(c)
+	profiling.Wait()
+	return m, errors.Join(errs[:]...)
+}
+
+func (r *rig) writeProfile(d time.Duration) error {
+	response, err := client.Get(fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", r.server.admin, max(1, int(d.Seconds()))))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	profile, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(r.profile, profile, 0o644)
 }
 
 func (m *measurement) seconds() float64 { return m.after.at.Sub(m.before.at).Seconds() }

@@ -5,9 +5,8 @@ import { createServer } from "node:http";
 import { buildSchema } from "graphql";
 import { RedisPubSub } from "graphql-redis-subscriptions";
 import { useServer } from "graphql-ws/use/ws";
-import { Redis } from "ioredis";
 import { WebSocketServer } from "ws";
-import { message } from "./message.mjs";
+import { connect, message } from "./message.mjs";
 
 const [port, redis] = process.argv.slice(2);
 
@@ -19,7 +18,7 @@ const schema = buildSchema(`
   type User { id: ID! name: String! }
 `);
 
-const pubsub = new RedisPubSub({ publisher: new Redis(redis), subscriber: new Redis(redis) });
+const pubsub = new RedisPubSub({ publisher: await connect(redis), subscriber: await connect(redis) });
 
 schema.getMutationType().getFields().sendMessage.resolve = async (_, { roomId, content }, { sender }) => {
   const sent = message(roomId, content, sender);

@@ -1,5 +1,14 @@
-// The message that every peer under measurement sends: the same fields, of the same length, as Parley's.
+// What both servers have in common: the message, with the fields of Parley's and as long, and Redis.
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { Redis } from "ioredis";
+
+// connect returns a client of Redis once it is connected: ioredis loses what is subscribed before.
+export async function connect(url) {
+  const client = new Redis(url);
+  await once(client, "ready");
+  return client;
+}
 
 const seqs = new Map();
 

@@ -3,15 +3,14 @@
 //	node socketio.mjs PORT REDIS_URL
 import { createServer } from "node:http";
 import { createAdapter } from "@socket.io/redis-adapter";
-import { Redis } from "ioredis";
 import { Server } from "socket.io";
-import { message } from "./message.mjs";
+import { connect, message } from "./message.mjs";
 
 const [port, redis] = process.argv.slice(2);
 
 const server = createServer((_, response) => response.end("ok"));
 const io = new Server(server, {
-  adapter: createAdapter(new Redis(redis), new Redis(redis)),
+  adapter: createAdapter(await connect(redis), await connect(redis)),
   transports: ["websocket"],
 });
 
