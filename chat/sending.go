@@ -35,7 +35,11 @@ func (s *Service) SendMessage(ctx context.Context, actor User, in SendMessage) (
 		ClientID: in.ClientID, Fingerprint: in.fingerprint(),
 	}
 	q := ViewQuery{RoomID: in.RoomID, Sender: actor.ID, ClientID: in.ClientID}
-	o, err := s.change(ctx, actor, q, func(view View) (*Append, error) {
+	change := s.changeAsKnown
+	if in.ReplyToID != "" {
+		change = s.change
+	}
+	o, err := change(ctx, actor, q, func(view View) (*Append, error) {
 		if view.Repeat != nil {
 			return nil, in.repeats(view)
 		}
