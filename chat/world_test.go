@@ -145,7 +145,7 @@ func (w *world) send(sender chat.User, room, content string) chat.Message {
 	w.Helper()
 	message, err := w.SendMessage(w.Context(), sender, chat.SendMessage{RoomID: room, Content: content})
 	w.must(err)
-	return message
+	return message.Message
 }
 
 // tail is a cursor at the end of the room's log.
