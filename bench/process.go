@@ -90,6 +90,33 @@ func cpuIn(stat []byte) (time.Duration, error) {
 	return time.Duration(user+system) * clockTick, errors.Join(err, err2)
 }
 
+// machineCPU is the CPU time that everything on this machine has used, and what a hypervisor took away.
+func machineCPU() (time.Duration, error) {
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, err
+	}
+	return busyIn(string(stat))
+}
+
+// busyIn reads all but idle time out of /proc/stat, proc(5).
+func busyIn(stat string) (time.Duration, error) {
+	line, _, _ := strings.Cut(stat, "\n")
+	fields := strings.Fields(line) // cpu user nice system idle iowait irq softirq steal …
+	if len(fields) < 9 || fields[0] != "cpu" {
+		return 0, fmt.Errorf("/proc/stat: %q", line)
+	}
+	var busy time.Duration
+	for _, i := range []int{1, 2, 3, 6, 7, 8} {
+		ticks, err := strconv.ParseInt(fields[i], 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		busy += time.Duration(ticks) * clockTick
+	}
+	return busy, nil
+}
+
 // resident is the process's resident memory (VmRSS), in KiB.
 func (p *process) resident() (float64, error) {
 	kib, err := p.field("status", "VmRSS:")

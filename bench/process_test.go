@@ -26,6 +26,18 @@ func TestCPU(t *testing.T) {
 	t.Error("ten seconds of work took no CPU time")
 }
 
+func TestBusy(t *testing.T) {
+	got, err := busyIn("cpu  100 10 50 9999 999 5 20 15 0 0\ncpu0 1 2 3\n")
+	if err != nil || got != 2*time.Second {
+		t.Errorf("%v, %v", got, err)
+	}
+	for _, text := range []string{"", "cpu 1 2 3", "cpu a b c d e f g h i"} {
+		if _, err := busyIn(text); err == nil {
+			t.Errorf("%q is believed", text)
+		}
+	}
+}
+
 func TestField(t *testing.T) {
 	file := t.TempDir() + "/status"
 	if err := os.WriteFile(file, []byte("Name:\tx\nVmRSS:\t  1234 kB\nsyscw: 7\n"), 0o600); err != nil {

@@ -35,16 +35,18 @@ type moment struct {
 	at            time.Time
 	server, redis usage
 	generator     time.Duration
+	machine       time.Duration
 	// bytes were read by the crowd, messages were sent to its rooms.
 	bytes, messages int64
 }
 
 func (r *rig) now(c *crowd) (moment, error) {
 	m := moment{at: time.Now(), bytes: c.swarm.Bytes(), messages: c.sent()}
-	var errs [3]error
+	var errs [4]error
 	m.server, errs[0] = r.server.usage()
 	m.redis, errs[1] = r.redis.usage()
 	m.generator, errs[2] = cpuOf(os.Getpid())
+	m.machine, errs[3] = machineCPU()
 	return m, errors.Join(errs[:]...)
 }
 
@@ -83,6 +85,8 @@ func (m *measurement) seconds() float64 { return m.after.at.Sub(m.before.at).Sec
 // values are what a measurement comes to.
 func (m *measurement) values(a account) report.Values {
 	server, redis := m.after.server.since(m.before.server), m.after.redis.since(m.before.redis)
+	generator := m.after.generator - m.before.generator
+	others := m.after.machine - m.before.machine - server.cpu - redis.cpu - generator
 	deliveries, messages := float64(m.window.deliveries.Load()), float64(m.after.messages-m.before.messages)
 	values := report.Values{
 		"cpu":        per(micros(server.cpu), deliveries),
@@ -95,7 +99,8 @@ func (m *measurement) values(a account) report.Values {
 		"bytes":      per(float64(m.after.bytes-m.before.bytes), deliveries),
 		"redis":      per(micros(redis.cpu), messages),
 		"server":     m.share(server.cpu),
-		"generator":  m.share(m.after.generator - m.before.generator),
+		"generator":  m.share(generator),
+		"others":     max(0, m.share(others)),
 	}
 	a.into(values)
 	return values

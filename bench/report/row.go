@@ -38,6 +38,18 @@ func figure(values []float64) (Figure, bool) {
 	return Figure{middle, values[0], values[len(values)-1]}, true
 }
 
+// others is what other programs used of the machine, over all rows.
+func (rows Rows) others() Figure {
+	var values []float64
+	for _, r := range rows {
+		if v, has := r.Values["others"]; has {
+			values = append(values, v)
+		}
+	}
+	f, _ := figure(values)
+	return f
+}
+
 // place is where a row stands in a report.
 type place struct {
 	workload string

@@ -51,7 +51,7 @@ func init() {
 	for _, c := range []Column{
 		{"cpu", "CPU µs per delivery", 2}, {"cpuPublish", "CPU µs per publish", 0}, {"rate", "deliveries/s", 0}, {"publishes", "publishes/s", 0},
 		{"p50", "p50 ms", 1}, {"p99", "p99 ms", 1}, {"batch", "deliveries per write", 2}, {"bytes", "bytes per delivery", 0},
-		{"redis", "Redis µs per publish", 0}, {"server", "server % of a core", 0}, {"generator", "generator % of a core", 0},
+		{"redis", "Redis µs per publish", 0}, {"server", "server % of a core", 0}, {"generator", "generator % of a core", 0}, {"others", "others % of a core", 0},
 		{"lost", "lost", 0}, {"duplicated", "duplicated", 0}, {"disordered", "out of order", 0}, {"ended", "disconnected", 0},
 		{"memory", "KiB per connection", 2}, {"start", "MiB at the start", 1}, {"resident", "MiB at the end", 1},
 		{"p99Before", "p99 ms before", 1}, {"lags", "lags", 0}, {"caughtUp", "caught up in s", 1},
@@ -71,7 +71,7 @@ type section struct {
 
 var (
 	delivered = []string{"lost", "duplicated", "disordered", "ended"}
-	traffic   = []string{"rate", "p50", "p99", "batch", "bytes", "redis", "server", "generator"}
+	traffic   = []string{"rate", "p50", "p99", "batch", "bytes", "redis", "server", "generator", "others"}
 	sections  = []section{
 		{"W1", "one room of 1,000, four publishers, each sends its next when all have its last", "", join([]string{"cpu"}, traffic, delivered)},
 		{"W2", "one room of 5,000, two messages a second", "", join([]string{"cpu"}, traffic, delivered)},
@@ -79,12 +79,12 @@ var (
 		{"W4", "500 rooms of 4, 16 publishers", "", join([]string{"cpuPublish", "publishes"}, traffic[1:], delivered)},
 		{"W5", "W1 by server-sent events over HTTP/1.1", "", join([]string{"cpu"}, traffic, delivered)},
 		{"W6", "100 of 1,000 readers stand still for a while", "", join([]string{
-			"p99Before", "p99", "lags", "caughtUp", "memoryStart", "memoryHalf", "memoryEnd", "socketsStart", "socketsHalf", "socketsEnd",
+			"p99Before", "p99", "others", "lags", "caughtUp", "memoryStart", "memoryHalf", "memoryEnd", "socketsStart", "socketsHalf", "socketsEnd",
 		}, delivered)},
 		{"W7 followers", "more followers of one room, as many deliveries a second", "followers", join([]string{"cpu"}, traffic, delivered)},
 		{"W7 rooms", "more rooms of 4, 400 messages a second", "rooms", join([]string{"cpuPublish"}, traffic, delivered)},
 		{"W8", "10,000 clients in 100 rooms, 10 messages a second", "", join([]string{
-			"requests", "server", "redisShare", "kilobytes", "p50", "p99", "generator",
+			"requests", "server", "redisShare", "kilobytes", "p50", "p99", "generator", "others",
 		}, delivered)},
 	}
 )
@@ -96,6 +96,9 @@ func join(parts ...[]string) (all []string) {
 	return all
 }
 
+// quiet is how much of a core other programs may use, in percent, before it is worth telling.
+const quiet = 15
+
 // Markdown is the report as a page.
 func (r Report) Markdown() string {
 	var b strings.Builder
@@ -104,6 +107,9 @@ func (r Report) Markdown() string {
 	b.WriteString("Medians, and in brackets the least and the most. [What is measured, and how](../README.md).\n")
 	if r.Quick {
 		b.WriteString("\n**A quick run: less time, and a fifth of the connections in W3, W7 and W8. Its figures are rough.**\n")
+	}
+	if others := r.Rows.others(); others.Max > quiet {
+		fmt.Fprintf(&b, "\n**The machine wasn't quiet: other programs used %s %% of a core meanwhile.**\n", others.text(0))
 	}
 	r.reached(&b)
 	for _, s := range sections {
