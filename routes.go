@@ -18,6 +18,7 @@ import (
 	"parley/resolvers"
 	"parley/transport/graphqlhttp"
 	"parley/transport/graphqlws"
+	"parley/transport/multipart"
 	"parley/transport/sse"
 	"parley/web"
 )
@@ -38,6 +39,7 @@ func (s *server) graphql(schema graphql.ExecutableSchema) http.Handler {
 	h, introspection := handler.New(schema), s.config.introspection()
 	h.AddTransport(graphqlws.Transport{Service: s.connections})
 	h.AddTransport(sse.Transport{Service: s.connections})
+	h.AddTransport(multipart.Transport{Service: s.connections})
 	h.AddTransport(graphqlhttp.Transport{Service: s.connections})
 	h.SetErrorPresenter(resolvers.PresentError(s.log))
 	h.SetRecoverFunc(resolvers.RecoverPanic(s.log))
