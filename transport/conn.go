@@ -81,7 +81,7 @@ func (s *Service) Connect(link Link) (*Conn, bool) {
 		c.Close(ReasonTooMany)
 	}
 	if len(c.early) > 0 {
-		c.crew.Go(c.burst)
+		c.crew.Work(&s.workers, c.burst)
 	} else {
 		c.crew.Go(c.park)
 	}

@@ -45,7 +45,7 @@ func (c *Conn) Start(id string, params *graphql.RawParams) {
 	if o == nil {
 		return
 	}
-	started := c.crew.Go(func() {
+	started := c.crew.Work(&c.service.workers, func() {
 		defer c.recoverFault()
 		defer o.cancel()
 		o.run(ctx, params)
