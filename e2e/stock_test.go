@@ -16,13 +16,14 @@ import (
 // stockClients are the clients that others already have, as clients/src/proof/clients.ts connects
 // them, and over how many connections each follows two subscriptions.
 var stockClients = map[string]int{
-	"graphql-ws":              1,
-	"graphql-sse":             2,
-	"urql":                    1,
-	"urql over graphql-sse":   2,
-	"Apollo Client":           1,
-	"Apollo Client over HTTP": 2,
-	"EventSource":             2,
+	"graphql-ws":                 1,
+	"graphql-sse":                2,
+	"urql":                       1,
+	"urql over graphql-sse":      2,
+	"Apollo Client":              1,
+	"Apollo Client over HTTP":    2,
+	"EventSource":                2,
+	"subscriptions-transport-ws": 1,
 }
 
 // returnTime is how long a client may take to come back: after an outage it pauses for up to 12 s.
@@ -34,7 +35,7 @@ const returnTime = 3 * parleytest.Patience
 func TestStockClients(t *testing.T) {
 	t.Parallel()
 	// How often people may send is beside the point here.
-	settings := map[string]string{"PARLEY_RATE_LIMITS": "off", "PARLEY_DATA": t.TempDir()}
+	settings := map[string]string{"PARLEY_RATE_LIMITS": "off", "PARLEY_DATA": t.TempDir(), "PARLEY_LEGACY_WS": "true"}
 	t.Run("one node on SQLite", func(t *testing.T) {
 		proveStockClients(t, parleytest.Start(t, settings))
 	})

@@ -6,9 +6,10 @@ import { connect as connectApolloByHTTP } from "../connect/apollo-http.js";
 import { connect as openStreams } from "../connect/graphql-sse.js";
 import { connect as openSocket } from "../connect/graphql-ws.js";
 import { pause, retryAttempts } from "../connect/retry.js";
+import { connect as openLegacySocket } from "../connect/subscriptions-transport-ws.js";
 import { connect as connectURQL } from "../connect/urql.js";
 import { eventSource } from "./browser.js";
-import { apollo, type Stock, streaming, urql } from "./stock.js";
+import { apollo, legacy, type Stock, streaming, urql } from "./stock.js";
 import { settings, tell } from "./test.js";
 
 // Browsers have it, and Node from 22 on.
@@ -71,6 +72,11 @@ export const clients: Record<string, () => Proof | Promise<Proof>> = {
   "Apollo Client"() {
     const { client, ...proof } = socket();
     return { stock: apollo(connectApollo(endpoint, token, client)), ...proof };
+  },
+  "subscriptions-transport-ws"() {
+    const { client, subscribe } = openLegacySocket(endpoint, token);
+    client.onReconnected(() => tell({ returned: true }));
+    return { stock: legacy(subscribe), positions: null, dispose: () => client.close() };
   },
   "Apollo Client over HTTP"() {
     let begun = 0;
