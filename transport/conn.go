@@ -28,9 +28,10 @@ type Conn struct {
 	cancel     context.CancelFunc
 	operations map[string]*operation
 	active     int // operations that run
-	answered   int // operations whose end waits in the outbox, perhaps
-	closing    bool
-	closeBy    time.Time
+	// answered counts operations whose end waits in the outbox, perhaps; it changes under mu.
+	answered atomic.Int64
+	closing  bool
+	closeBy  time.Time
 
 	timer    *time.Timer
 	nextBeat time.Time
