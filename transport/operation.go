@@ -18,12 +18,12 @@ import (
 // operation is one operation of a connection's client, from its request until its end has left
 // the outbox, or the client doesn't want it any more.
 type operation struct {
-	conn   *Conn
-	id     string
-	lane   *delivery.Lane
-	cancel context.CancelFunc
+	conn *Conn
+	id   string
+	lane *delivery.Lane
 
 	// guarded by conn.mu
+	cancel     context.CancelFunc // ends what it runs in; nil once it has run, or follows
 	state      operationState
 	subscriber *delivery.Subscriber
 }
@@ -47,11 +47,22 @@ func (c *Conn) Start(id string, params *graphql.RawParams) {
 	}
 	started := c.crew.Work(&c.service.workers, func() {
 		defer c.recoverFault()
-		defer o.cancel()
+		defer o.hasRun()
 		o.run(ctx, params)
 	})
 	if !started {
-		o.cancel()
+		o.hasRun()
+	}
+}
+
+// hasRun gives up what the operation ran in: one that follows needs nothing of it.
+func (o *operation) hasRun() {
+	o.conn.mu.Lock()
+	cancel := o.cancel
+	o.cancel = nil
+	o.conn.mu.Unlock()
+	if cancel != nil {
+		cancel()
 	}
 }
 
@@ -59,7 +70,7 @@ func (c *Conn) Start(id string, params *graphql.RawParams) {
 func (c *Conn) Follow(id string, opened *render.Opened) {
 	c.crew.Do(func() {
 		if o, _ := c.begin(id); o != nil {
-			o.cancel()
+			o.hasRun()
 			o.follow(opened)
 		}
 	})
@@ -108,7 +119,8 @@ func (c *Conn) register(id string) (*operation, context.Context, error) {
 	}
 	o := &operation{conn: c, id: id}
 	o.lane = c.outbox.NewLane(c.link.Wire.Framing(id))
-	ctx, cancel := context.WithCancel(c.ctx)
+	// It ends with the connection all the same: by stopOperations, and at less cost while it follows.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(c.ctx))
 	o.cancel = cancel
 	if c.operations == nil {
 		c.operations = map[string]*operation{}
@@ -152,7 +164,7 @@ func (c *Conn) dismiss(o *operation) {
 
 // release gives up what a stopped operation holds.
 func (o *operation) release() {
-	o.cancel()
+	o.hasRun()
 	o.lane.Close()
 	o.conn.mu.Lock()
 	subscriber := o.subscriber

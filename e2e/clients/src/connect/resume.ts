@@ -79,7 +79,8 @@ export function resuming<Create extends CreateClient>(
   return { ...client, subscribe, iterate } as ReturnType<Create>;
 }
 
-function move(payload: Payload | undefined, cursor: unknown): void {
+/** Has a payload say where to go on. */
+export function move(payload: Payload | undefined, cursor: unknown): void {
   if (payload && typeof cursor === "string" && cursor !== "") {
     Object.assign(payload, { extensions: { ...payload.extensions, resume: cursor } });
   }
