@@ -54,11 +54,11 @@ web: ## lint of what is JavaScript, types and build of the playground, types of 
 	cd e2e/clients && npm run check
 
 RUNS = 3
-bench: install ## Parley beside its peers, table and plots into bench/results: half an hour. QUICK=-quick, RUNS=1, ONLY="W1 W3" make it shorter
+bench: install ## Parley beside its peers, table and plots into bench/results: 35 minutes. QUICK=-quick, RUNS=1, ONLY="W1 W3" make it shorter (the first and the last only print)
 	go build -o .bin/parley .
 	cd bench && go build -o ../.bin/ . ./servers/...
 	npm ci --prefix bench/servers/node --no-audit --no-fund --loglevel=error
-	cd bench && ../.bin/bench -runs $(RUNS) -only "$(ONLY)" $(QUICK) -results $(if $(QUICK)$(ONLY),../.bin/results,results)
+	cd bench && ../.bin/bench -runs $(RUNS) -only "$(ONLY)" $(QUICK) $(if $(QUICK)$(ONLY),,-results results)
 
 bench-code: ## benchmarks beside the hot code
 	go test -run '^$$' -bench . -benchmem ./delivery ./render ./store/... ./transport/...

@@ -1,12 +1,14 @@
 // Bench measures Parley beside its peers: above all, the CPU time that a server uses for each delivery.
 //
-//	bench -bin FOLDER [-only "W1 W2"] [-peers "parley,bare"] [-runs 3] [-quick] [-results FOLDER]
+//	bench -bin FOLDER [-only "W1 W2"] [-peers "parley,bare"] [-runs 3] [-quick] [-results FOLDER] [-profile FILE]
+//	bench -from results.json -results FOLDER
 //
 // FOLDER has the binaries of Parley and of servers/; "make bench" builds them. README.md says what is measured, and how.
 package main
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"log"
@@ -41,6 +43,7 @@ func main() {
 	flag.StringVar(&b.servers, "servers", "servers", "folder of the peers' sources")
 	flag.StringVar(&only, "only", "", "workloads, separated by spaces; empty for all")
 	flag.StringVar(&names, "peers", "", "peers, separated by commas; empty for all")
+	from := flag.String("from", "", "file of results to report again; nothing is measured then")
 	flag.StringVar(&results, "results", "", "folder to write table, plots and rows to; empty for none")
 	flag.IntVar(&b.runs, "runs", 3, "how often everything is measured, in turn")
 	flag.BoolVar(&b.quick, "quick", false, "fewer connections and less time, for development: figures are rough, and not comparable")
@@ -55,13 +58,11 @@ func main() {
 		}
 		return
 	}
-	begun := time.Now()
-	for run := range b.runs {
-		for _, w := range b.workloads() {
-			b.run(ctx, w, run+1)
-		}
+	r, err := b.report(ctx, *from)
+	if err == nil {
+		err = write(r, results)
 	}
-	if err := b.write(results, begun); err != nil {
+	if err != nil {
 		log.Fatal(err)
 	}
 	if b.failed || ctx.Err() != nil {
@@ -139,11 +140,27 @@ func (b *bench) measure(ctx context.Context, w workload, p peer, subscribed func
 	return values, nil
 }
 
-// write shows the results, and writes them into a folder.
-func (b *bench) write(folder string, begun time.Time) error {
-	r := report.Report{
-		Rows: b.rows, Quick: b.quick, Runs: b.runs, Begun: begun, Took: time.Since(begun), Machine: machine(),
+// report measures everything, or reads what was measured before.
+func (b *bench) report(ctx context.Context, from string) (r report.Report, err error) {
+	if from != "" {
+		text, err := os.ReadFile(from)
+		if err != nil {
+			return r, err
+		}
+		return r, json.Unmarshal(text, &r)
 	}
+	r = report.Report{Quick: b.quick, Runs: b.runs, Begun: time.Now(), Machine: machine()}
+	for run := range b.runs {
+		for _, w := range b.workloads() {
+			b.run(ctx, w, run+1)
+		}
+	}
+	r.Rows, r.Took = b.rows, time.Since(r.Begun)
+	return r, nil
+}
+
+// write shows a report, and writes it into a folder if there is one.
+func write(r report.Report, folder string) error {
 	fmt.Println(r.Markdown())
 	if folder == "" {
 		return nil

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -56,18 +57,13 @@ func (w slow) stopAndGo(ctx context.Context, r *rig, c *crowd) (report.Values, e
 		return nil, err
 	}
 	time.Sleep(w.pause / 2)
-	half, err := r.memory()
-	if err != nil {
-		return nil, err
-	}
+	sampled := r.sample(w.pause / 2)
 	while, err := r.during(c, w.pause/2)
 	if err != nil {
 		return nil, err
 	}
-	end, err := r.memory()
-	if err != nil {
-		return nil, err
-	}
+	samples := <-sampled
+	half, end := typical(samples[:len(samples)/2]), typical(samples[len(samples)/2:])
 	lags, err := r.server.metric(ctx, "parley_lags_total")
 	if err != nil {
 		return nil, err
@@ -123,6 +119,33 @@ func (r *rig) memory() (memory, error) {
 	resident, err := r.server.resident()
 	sockets, err2 := socketMemory()
 	return memory{resident / 1024, sockets / 1024}, errors.Join(err, err2)
+}
+
+// sample looks at the memory ten times a second for so long: what is on its way at one moment is chance.
+func (r *rig) sample(d time.Duration) <-chan []memory {
+	done := make(chan []memory, 1)
+	go func() {
+		var samples []memory
+		for begun := time.Now(); len(samples) < 2 || time.Since(begun) < d; time.Sleep(min(d/4, 100*time.Millisecond)) {
+			m, _ := r.memory() // it fails when the server has ended, which is noticed by all means
+			samples = append(samples, m)
+		}
+		done <- samples
+	}()
+	return done
+}
+
+// typical is the median of both kinds of memory.
+func typical(samples []memory) memory {
+	middle := func(of func(memory) float64) float64 {
+		values := make([]float64, len(samples))
+		for i, m := range samples {
+			values[i] = of(m)
+		}
+		slices.Sort(values)
+		return values[len(values)/2]
+	}
+	return memory{middle(func(m memory) float64 { return m.resident }), middle(func(m memory) float64 { return m.sockets })}
 }
 
 // metric is one of Parley's, without labels.

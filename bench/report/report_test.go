@@ -61,11 +61,14 @@ func TestReport(t *testing.T) {
 	for i, v := range []float64{20, 10, 40} {
 		rows = append(rows, Row{Workload: "W7 rooms", Point: []int{100, 1, 5000}[i], Peer: "parley", Run: 1, Values: Values{"cpuPublish": v}})
 	}
+	for peer, v := range map[string]float64{"polling": 100, "stream + polling": 30, "stream": 5} {
+		rows = append(rows, Row{Workload: "W8", Peer: peer, Run: 1, Values: Values{"requests": v, "server": v / 2}})
+	}
 	r := Report{Rows: rows, Runs: 3}
 	page := r.Markdown()
 	for _, want := range []string{
 		"| parley | 6.00 (5.00–9.00) |", "| W1, CPU per delivery, of bare | ≤ 0.6 | 0.60 (0.50–0.90) | reached |",
-		"of the fewest | ≤ 1.25 | 4.00 | **not reached** |", "| 1 | parley | 10 |", "![", "(w1.svg)",
+		"of the fewest | ≤ 1.25 | 4.00 | **not reached** |", "| 1 | parley | 10 |", "| stream | 95 | 95 |", "![", "(w1.svg)",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %s in\n%s", want, page)
@@ -75,7 +78,7 @@ func TestReport(t *testing.T) {
 		t.Error("the points aren't in order")
 	}
 	plots := r.Plots()
-	if len(plots) != 2 {
+	if len(plots) != 3 {
 		t.Errorf("%d plots", len(plots))
 	}
 	for name, text := range plots {

@@ -55,8 +55,8 @@ func init() {
 		{"lost", "lost", 0}, {"duplicated", "duplicated", 0}, {"disordered", "out of order", 0}, {"ended", "disconnected", 0},
 		{"memory", "KiB per connection", 2}, {"start", "MiB at the start", 1}, {"resident", "MiB at the end", 1},
 		{"p99Before", "p99 ms before", 1}, {"lags", "lags", 0}, {"caughtUp", "caught up in s", 1},
-		{"memoryStart", "MiB before", 0}, {"memoryHalf", "half-way", 0}, {"memoryEnd", "at the end", 0},
-		{"socketsStart", "sockets MiB before", 0}, {"socketsHalf", "half-way", 0}, {"socketsEnd", "at the end", 0},
+		{"memoryStart", "MiB before", 0}, {"memoryHalf", "third quarter", 0}, {"memoryEnd", "last quarter", 0},
+		{"socketsStart", "sockets MiB before", 1}, {"socketsHalf", "third quarter", 1}, {"socketsEnd", "last quarter", 1},
 		{"requests", "requests/s", 0}, {"kilobytes", "KiB/s", 0}, {"redisShare", "Redis % of a core", 0},
 	} {
 		columns[c.Key] = c
@@ -103,7 +103,11 @@ const quiet = 15
 func (r Report) Markdown() string {
 	var b strings.Builder
 	b.WriteString("# Results\n\n")
-	fmt.Fprintf(&b, "%s; %d runs in %s on %s. ", r.Begun.UTC().Format("2 January 2006"), r.Runs, r.Took.Round(time.Second), r.Machine)
+	runs := fmt.Sprintf("%d runs", r.Runs)
+	if r.Runs == 1 {
+		runs = "one run"
+	}
+	fmt.Fprintf(&b, "%s; %s in %s on %s. ", r.Begun.UTC().Format("2 January 2006"), runs, r.Took.Round(time.Second), r.Machine)
 	b.WriteString("Medians, and in brackets the least and the most. [What is measured, and how](../README.md).\n")
 	if r.Quick {
 		b.WriteString("\n**A quick run: less time, and a fifth of the connections in W3, W7 and W8. Its figures are rough.**\n")
@@ -147,6 +151,31 @@ func (r Report) section(b *strings.Builder, s section) {
 			b.WriteString("| " + f.text(columns[key].Decimals) + " ")
 		}
 		b.WriteString("|\n")
+	}
+	if s.workload == "W8" {
+		r.saved(b)
+	}
+}
+
+// saved says what the others save of what polling costs.
+func (r Report) saved(b *strings.Builder) {
+	polling := place{workload: "W8", peer: "polling"}
+	keys := []string{"requests", "server", "redisShare", "kilobytes"}
+	b.WriteString("\nLess than polling alone, in percent:\n\n| |")
+	for _, key := range keys {
+		b.WriteString(" " + columns[key].Title + " |")
+	}
+	b.WriteString("\n| --- |" + strings.Repeat(" ---: |", len(keys)) + "\n")
+	for _, at := range r.Rows.places("W8") {
+		if at == polling {
+			continue
+		}
+		b.WriteString("| " + at.peer + " |")
+		for _, key := range keys {
+			f, _ := r.Rows.ratio(at, key, polling, key)
+			b.WriteString(" " + Figure{100 - 100*f.Median, 100 - 100*f.Max, 100 - 100*f.Min}.text(0) + " |")
+		}
+		b.WriteString("\n")
 	}
 }
 
