@@ -37,6 +37,10 @@ const (
 func (s *server) graphql(schema graphql.ExecutableSchema) http.Handler {
 	h, introspection := handler.New(schema), s.config.introspection()
 	h.AddTransport(graphqlws.Transport{Service: s.connections})
+	h.AddTransport(sse.Single{
+		Service: s.connections, Book: s.book,
+		Holder: s.identity.holder, Admit: s.identity.admit, Renew: s.identity.renewHolder,
+	})
 	h.AddTransport(sse.Transport{Service: s.connections})
 	h.AddTransport(graphqlhttp.Transport{Service: s.connections})
 	h.SetErrorPresenter(resolvers.PresentError(s.log))

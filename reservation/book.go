@@ -256,9 +256,6 @@ func (b *Book) Stop(ctx context.Context, id, operation string) error {
 	return err
 }
 
-// Drop forgets a reservation.
-func (b *Book) Drop(ctx context.Context, id string) error { return b.store.DropReservation(ctx, id) }
-
 // Watch calls look, which must return at once, when a reservation may have changed.
 func (b *Book) Watch(ctx context.Context, id string, look func()) (stop func(), err error) {
 	return b.store.WatchReservation(ctx, id, look)

@@ -145,6 +145,18 @@ func (b *Book) Release(ctx context.Context, r *Reservation) error {
 	})
 }
 
+// Drop forgets a reservation: [ErrOpen] if another stream was opened since.
+func (b *Book) Drop(ctx context.Context, r *Reservation) error {
+	now, err := b.read(ctx, r.ID)
+	if err == nil && now.Opening != r.Opening {
+		err = ErrOpen
+	}
+	if err != nil {
+		return err
+	}
+	return b.store.DropReservation(ctx, r.ID)
+}
+
 // End ends a subscription by the owner's word; see [Book.Answer].
 func (b *Book) End(ctx context.Context, r *Reservation, a Answer) error {
 	return b.answerPatiently(ctx, r.ID, a, func(now *Reservation, _ *Change) error {

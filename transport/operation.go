@@ -22,6 +22,8 @@ type operation struct {
 	id     string
 	lane   *delivery.Lane
 	cancel context.CancelFunc
+	// end takes the end of a subscription that is carried (carry.go), in place of the client; nil else.
+	end func(gqlerror.List)
 
 	// guarded by conn.mu
 	state      operationState
@@ -106,8 +108,17 @@ func (c *Conn) register(id string) (*operation, context.Context, error) {
 	if known != nil {
 		c.answered--
 	}
+	o, ctx := c.place(id)
+	return o, ctx, nil
+}
+
+// place makes room for an operation.
+func (c *Conn) place(id string) (*operation, context.Context) {
 	o := &operation{conn: c, id: id}
 	o.lane = c.outbox.NewLane(c.link.Wire.Framing(id))
+	if wire, ok := c.link.Wire.(Stamping); ok {
+		o.lane.Stamp(wire.Stamp(id))
+	}
 	ctx, cancel := context.WithCancel(c.ctx)
 	o.cancel = cancel
 	if c.operations == nil {
@@ -115,7 +126,7 @@ func (c *Conn) register(id string) (*operation, context.Context, error) {
 	}
 	c.operations[id] = o
 	c.active++
-	return o, ctx, nil
+	return o, ctx
 }
 
 // Stop ends an operation by the client's wish: nothing of it is sent any more, and the id is free.
@@ -187,9 +198,14 @@ func (o *operation) run(ctx context.Context, params *graphql.RawParams) {
 		c.boundAnswers()
 		return
 	}
+	o.open(ctx, call)
+}
+
+// open opens a subscription and follows it.
+func (o *operation) open(ctx context.Context, call *Call) {
 	opened, errs := call.Open(ctx)
 	if errs != nil {
-		o.answer(c.link.Wire.Errors(o.id, errs))
+		o.finish(errs)
 		return
 	}
 	o.follow(opened)
@@ -231,7 +247,7 @@ func (o *operation) follow(opened *render.Opened) {
 		Lane: o.lane, Done: o.ended,
 	})
 	if err != nil {
-		o.answer(c.link.Wire.Errors(o.id, errorList(CodeUnavailable, "this node is about to stop, please try again")))
+		o.finish(errorList(CodeUnavailable, "this node is about to stop, please try again"))
 		return
 	}
 	c.mu.Lock()
@@ -257,13 +273,32 @@ func (o *operation) tellStart(spec *delivery.Spec) {
 // ended takes the hub's end of the subscription; it doesn't block.
 func (o *operation) ended(err error) {
 	o.conn.Go(func() {
-		wire := o.conn.link.Wire
 		if err == nil {
-			o.answer(wire.Complete(o.id))
+			o.finish(nil)
 			return
 		}
-		o.answer(wire.Errors(o.id, o.conn.present(err)))
+		o.finish(o.conn.present(err))
 	})
+}
+
+func (o *operation) runs() bool {
+	o.conn.mu.Lock()
+	defer o.conn.mu.Unlock()
+	return o.state == operationRuns
+}
+
+// finish ends a subscription; no errors mean a plain end.
+func (o *operation) finish(errs gqlerror.List) {
+	wire := o.conn.link.Wire
+	switch {
+	case o.end != nil && o.runs():
+		o.end(errs)
+	case o.end != nil: // the client doesn't want it any more
+	case errs == nil:
+		o.answer(wire.Complete(o.id))
+	default:
+		o.answer(wire.Errors(o.id, errs))
+	}
 }
 
 // present makes GraphQL errors of an error that isn't one, as the executor's presenter sees fit.
