@@ -6,6 +6,7 @@
 import { lines as http } from "./audits.mjs";
 import { lines as clients } from "./clients.mjs";
 import { Server } from "./server.mjs";
+import { lines as single } from "./single.mjs";
 import { lines as sse } from "./sse.mjs";
 import { format } from "./table.mjs";
 import { lines as websocket } from "./websocket.mjs";
@@ -14,6 +15,7 @@ const groups = [
   { name: "GraphQL over HTTP (the audits of graphql-http)", lines: http },
   { name: "graphql-transport-ws", lines: websocket },
   { name: "graphql-sse, distinct connections", lines: sse },
+  { name: "graphql-sse, single connection", lines: single },
   { name: "stock clients", lines: clients },
 ];
 
