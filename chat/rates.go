@@ -30,12 +30,12 @@ const (
 // rates judges what a service is asked to change.
 type rates struct {
 	Rates
-	// people is User for all rooms together, on this node.
+	// people is User for all rooms together, on this node. What it refuses is counted when the change ends.
 	people *ratelimit.Limiter
 }
 
 func newRates(r Rates) rates {
-	return rates{Rates: r, people: ratelimit.NewLimiter(limitUser, r.User, r.Refusals)}
+	return rates{Rates: r, people: ratelimit.NewLimiter(limitUser, r.User, nil)}
 }
 
 // costs are what an entry costs in its room.

@@ -28,7 +28,7 @@ func (w *world) limited(what string, err error) {
 func TestUserRate(t *testing.T) {
 	w := limitedWorld(t, chat.Limits{Rates: chat.Rates{User: slow(4)}})
 	room := w.create(ada, publicGroup)
-	send := func(by chat.User, key string) (chat.Message, error) {
+	send := func(by chat.User, key string) (chat.Sent, error) {
 		return w.SendMessage(t.Context(), by, chat.SendMessage{RoomID: room.ID, Content: "hi", ClientID: key})
 	}
 	first, err := send(ada, "first")
@@ -75,7 +75,7 @@ func TestRoomRate(t *testing.T) {
 	room, other := w.create(ada, publicGroup), w.create(ada, publicGroup)
 	_, _, err := w.JoinRoom(t.Context(), bob, room.ID)
 	w.must(err)
-	var last chat.Message
+	var last chat.Sent
 	for _, by := range []chat.User{ada, bob, ada} {
 		last, err = w.SendMessage(t.Context(), by, chat.SendMessage{RoomID: room.ID, Content: "hi"})
 		w.must(err)

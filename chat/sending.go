@@ -19,23 +19,34 @@ type SendMessage struct {
 	ReplyToID string
 }
 
+// Sent is a message that was sent.
+type Sent struct {
+	Message
+	// Typing says that its sender may still be among those who type in the room.
+	Typing bool
+}
+
 // SendMessage appends a message to a room of which the actor is a member, whatever the room's
 // type. A repeated request, known by its clientId, is answered with the message the first one made
 // (as it stands now), even to one who may no longer send; CONFLICT if it asks for something else.
 // BAD_INPUT for a reply to anything but a message of the room that the actor may read.
-func (s *Service) SendMessage(ctx context.Context, actor User, in SendMessage) (Message, error) {
+func (s *Service) SendMessage(ctx context.Context, actor User, in SendMessage) (Sent, error) {
 	if err := s.limits.checkContent(in.Content); err != nil {
-		return Message{}, err
+		return Sent{}, err
 	}
 	if err := s.limits.checkClientID(in.ClientID); err != nil {
-		return Message{}, err
+		return Sent{}, err
 	}
 	message := NewMessage{
 		Salt: NewSalt(), Type: Text, Content: in.Content,
 		ClientID: in.ClientID, Fingerprint: in.fingerprint(),
 	}
 	q := ViewQuery{RoomID: in.RoomID, Sender: actor.ID, ClientID: in.ClientID}
-	o, err := s.change(ctx, actor, q, func(view View) (*Append, error) {
+	change := s.changeAsKnown
+	if in.ReplyToID != "" {
+		change = s.change
+	}
+	o, err := change(ctx, actor, q, func(view View) (*Append, error) {
 		if view.Repeat != nil {
 			return nil, in.repeats(view)
 		}
@@ -57,15 +68,13 @@ func (s *Service) SendMessage(ctx context.Context, actor User, in SendMessage) (
 	})
 	switch {
 	case err != nil:
-		return Message{}, err
-	case o.written != nil && !o.written.Repeat:
+		return Sent{}, err
+	case o.written == nil:
+		return Sent{*o.view.Repeat, true}, nil // perhaps: it wasn't looked at
+	case !o.written.Repeat:
 		s.sent.Inc()
-		return *o.written.Message, nil
-	case o.written != nil:
-		return *o.written.Message, nil
-	default:
-		return *o.view.Repeat, nil
 	}
+	return Sent{*o.written.Message, o.written.Typing}, nil
 }
 
 // answered returns the seq of the message that a reply answers.

@@ -27,7 +27,7 @@ func TestSendMessage(t *testing.T) {
 	}
 	read, err := w.Message(t.Context(), "ada", second.ID())
 	w.must(err)
-	if diff := cmp.Diff(second, read); diff != "" {
+	if diff := cmp.Diff(second.Message, read); diff != "" {
 		t.Errorf("read again: %s", diff)
 	}
 	if member, err := w.Member(t.Context(), "bob", room.ID, "bob"); err != nil || member.User != bob {
@@ -142,7 +142,7 @@ func TestARepeatThatComesInBetween(t *testing.T) {
 	room := w.create(ada, publicGroup)
 	w.add(ada, room.ID, bob, chat.Ordinary)
 	in := chat.SendMessage{RoomID: room.ID, Content: "hi", ClientID: "key"}
-	var first chat.Message
+	var first chat.Sent
 	send := func(in chat.SendMessage) func() {
 		return func() {
 			var err error

@@ -13,7 +13,8 @@ import (
 
 // Service holds all rules of who may do what. It decides on a [View] that carries versions and
 // appends with what it expects of them: where one moved in between it reads and decides again, a
-// few times, and then answers CONFLICT. It keeps no state of its own; any number may share a store.
+// few times, and then answers CONFLICT. So what it remembers may be out of date, and any number may share
+// a store.
 //
 // The actor of a change and the viewer of a read are whoever the token names, never an input.
 // Every error is an *[Error]; those of the store that carry no code become INTERNAL, and whatever
@@ -25,6 +26,7 @@ type Service struct {
 	log    eventlog.Log
 	limits Limits
 	rates  rates
+	known  known
 	sent   prometheus.Counter
 }
 
@@ -32,7 +34,7 @@ type Service struct {
 // defaults.
 func NewService(store Store, log eventlog.Log, limits Limits) *Service {
 	return &Service{
-		store: store, log: log, limits: limits.WithDefaults(), rates: newRates(limits.Rates), sent: newSent(),
+		store: store, log: log, limits: limits.WithDefaults(), rates: newRates(limits.Rates), known: newKnown(), sent: newSent(),
 	}
 }
 
@@ -81,35 +83,76 @@ func (o outcome) member(user string) Member {
 // change reads a room with the rows of the actor and the users asked for, and appends the entry
 // that decide makes of it. decide returns nil where all is as it should be already.
 func (s *Service) change(ctx context.Context, actor User, q ViewQuery, decide func(View) (*Append, error)) (outcome, error) {
-	if !IsUserID(actor.ID) {
+	c := change{Service: s, actor: actor, decide: decide}
+	return c.settle(c.byReading(ctx, q))
+}
+
+// changeAsKnown is change for what rests on the actor's membership alone, which is read only if it isn't
+// known, or what is known doesn't lead there.
+func (s *Service) changeAsKnown(ctx context.Context, actor User, q ViewQuery, decide func(View) (*Append, error)) (outcome, error) {
+	c := change{Service: s, actor: actor, decide: decide}
+	if view, ok := s.known.recall(q.RoomID, actor.ID); ok {
+		o, err := c.by(ctx, view)
+		if err == nil || CodeOf(public(err)) == Unavailable { // then it may have been written
+			return c.settle(o, public(err))
+		}
+		s.known.forget(q.RoomID, actor.ID)
+	}
+	o, err := c.byReading(ctx, q)
+	if err == nil && o.written != nil {
+		s.known.keep(actor.ID, o.view)
+	}
+	return c.settle(o, err)
+}
+
+// change is one under way.
+type change struct {
+	*Service
+	actor  User
+	decide func(View) (*Append, error)
+	paid   bool
+}
+
+// byReading changes a room by what is read of it.
+func (c *change) byReading(ctx context.Context, q ViewQuery) (outcome, error) {
+	if !IsUserID(c.actor.ID) {
 		return outcome{}, Errorf(Unauthenticated, "sign in first")
 	}
-	q.Users = append(q.Users, actor.ID)
-	paid := false
-	result, err := retry(maxTries, func() (outcome, error) {
-		view, err := s.view(ctx, q)
+	q.Users = append(q.Users, c.actor.ID)
+	return retry(maxTries, func() (outcome, error) {
+		view, err := c.view(ctx, q)
 		if err != nil {
 			return outcome{}, err
 		}
-		entry, err := decide(view)
-		if err != nil || entry == nil {
-			return outcome{view: view}, err
-		}
-		if !paid { // once, however often it is tried
-			if err := s.rates.people.Take(actor.ID); err != nil {
-				return outcome{}, err
-			}
-			paid = true
-		}
-		entry.RoomID, entry.Actor = q.RoomID, actor
-		entry.Costs = s.rates.costs(entry)
-		written, err := s.store.Append(ctx, *entry)
-		return outcome{view: view, written: &written}, s.rates.Refusals.Count(err)
+		return c.by(ctx, view)
 	})
-	if paid {
-		s.rates.settle(actor.ID, result, err)
+}
+
+// by changes a room by a view of it.
+func (c *change) by(ctx context.Context, view View) (outcome, error) {
+	entry, err := c.decide(view)
+	if err != nil || entry == nil {
+		return outcome{view: view}, err
 	}
-	return result, err
+	if !c.paid { // once, however often it is tried
+		if err := c.rates.people.Take(c.actor.ID); err != nil {
+			return outcome{}, err
+		}
+		c.paid = true
+	}
+	entry.RoomID, entry.Actor = view.Room.ID, c.actor
+	entry.Costs = c.rates.costs(entry)
+	written, err := c.store.Append(ctx, *entry)
+	return outcome{view: view, written: &written}, err
+}
+
+// settle ends it.
+func (c *change) settle(o outcome, err error) (outcome, error) {
+	_ = c.rates.Refusals.Count(err)
+	if c.paid {
+		c.rates.settle(c.actor.ID, o, err)
+	}
+	return o, err
 }
 
 // view reads a room; whatever isn't a room of ours is not found.

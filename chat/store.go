@@ -162,6 +162,9 @@ type Appended struct {
 	Room Room
 	// Repeat says that nothing was written: Message is an earlier request's.
 	Repeat bool
+	// Typing says, of a message sent, that its sender is among those who type in the room: it may say so of one
+	// whose time is over.
+	Typing bool
 }
 
 // MessageQuery asks for a page of a room's messages between two seqs, both excluded, 0 meaning

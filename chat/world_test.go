@@ -40,9 +40,11 @@ func limitedWorld(t *testing.T, limits chat.Limits) *world {
 type hooked struct {
 	chat.Store
 	eventlog.Log
-	// appends counts entries written or refused; the hooks run once, before or after the
+	// appends counts entries written or refused, written the former; the hooks run once, before or after the
 	// call they name.
 	appends        atomic.Int64
+	written        atomic.Int64
+	views          atomic.Int64
 	beforeAppend   func()
 	afterRead      func()
 	afterMessage   func()
@@ -60,7 +62,11 @@ func once(hook *func()) {
 func (h *hooked) Append(ctx context.Context, a chat.Append) (chat.Appended, error) {
 	once(&h.beforeAppend)
 	h.appends.Add(1)
-	return h.Store.Append(ctx, a)
+	done, err := h.Store.Append(ctx, a)
+	if err == nil && !done.Repeat {
+		h.written.Add(1)
+	}
+	return done, err
 }
 
 func (h *hooked) Read(ctx context.Context, log string, after eventlog.Position, limit int) (eventlog.Page, error) {
@@ -86,6 +92,11 @@ func (h *hooked) Members(ctx context.Context, room, after string, limit int) (ch
 	return page, err
 }
 
+func (h *hooked) View(ctx context.Context, q chat.ViewQuery) (chat.View, error) {
+	h.views.Add(1)
+	return h.Store.View(ctx, q)
+}
+
 func (w *world) must(err error) {
 	w.Helper()
 	if err != nil {
@@ -104,9 +115,9 @@ func (w *world) refused(what string, err error, want string) {
 // quiet fails if anything is appended while call runs.
 func (w *world) quiet(what string, call func()) {
 	w.Helper()
-	before := w.store.appends.Load()
+	before := w.store.written.Load()
 	call()
-	if n := w.store.appends.Load() - before; n != 0 {
+	if n := w.store.written.Load() - before; n != 0 {
 		w.Errorf("%s: %d entries written, want none", what, n)
 	}
 }
@@ -134,7 +145,7 @@ func (w *world) send(sender chat.User, room, content string) chat.Message {
 	w.Helper()
 	message, err := w.SendMessage(w.Context(), sender, chat.SendMessage{RoomID: room, Content: content})
 	w.must(err)
-	return message
+	return message.Message
 }
 
 // tail is a cursor at the end of the room's log.

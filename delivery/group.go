@@ -69,7 +69,7 @@ type entrance struct {
 func newGroup(t *topic, key groupKey, sharing Sharing) *group {
 	g := &group{
 		topic: t, key: key, audience: sharing.Audience, renderer: sharing.Renderer, born: t.moves,
-		behind: make(chan struct{}, maxBehind),
+		behind: make(chan struct{}, maxBehind), members: members{workers: &t.hub.goroutines},
 	}
 	g.ctx, g.cancel = context.WithCancel(t.ctx)
 	g.mail.handle, g.mail.spawn = g.handle, t.hub.spawn

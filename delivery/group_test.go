@@ -2,7 +2,10 @@ package delivery_test
 
 import (
 	"context"
+	"runtime"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"parley/delivery"
 )
@@ -29,5 +32,42 @@ func TestWaitingLeavesTogether(t *testing.T) {
 		close(hold)
 		ada.saw(names(all...)...)
 		w.same("writes", writes, 2)
+	})
+}
+
+// TestManyAreFlushedByAllCores: by several goroutines at once, and in order all the same.
+func TestManyAreFlushedByAllCores(t *testing.T) {
+	if runtime.GOMAXPROCS(0) < 2 {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	}
+	inWorld(t, delivery.Options{}, func(w world) {
+		var atOnce atomic.Int64
+		var several atomic.Bool
+		flush := func(conn *connection) {
+			if atOnce.Add(1) > 1 {
+				several.Store(true)
+			}
+			time.Sleep(time.Millisecond) // a slow write
+			conn.drain()
+			atOnce.Add(-1)
+		}
+		var clients []*client
+		for range 600 {
+			conn := &connection{}
+			conn.outbox = delivery.NewOutbox(roomy, func() { flush(conn) }, func() { t.Error("overflow") })
+			clients = append(clients, w.subscribeOn(conn, forOne("ada")))
+		}
+		w.settle()
+		var all []*entry
+		for range 20 {
+			all = append(all, w.log.append(room, kindNote))
+		}
+		time.Sleep(time.Minute)
+		for _, c := range clients {
+			c.saw(names(all...)...)
+		}
+		if !several.Load() {
+			t.Error("one by one")
+		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"parley/eventlog"
+	"parley/worker"
 )
 
 // Options are the hub's settings; the zero value is useful.
@@ -79,13 +80,13 @@ type Hub struct {
 	reading turns
 	judging turns
 
-	// ctx ends when the hub closes; goroutines counts what Close joins.
+	// ctx ends when the hub closes; goroutines are what Close joins.
 	ctx    context.Context
 	cancel context.CancelFunc
 
 	mu         sync.Mutex
 	closed     bool
-	goroutines sync.WaitGroup
+	goroutines worker.Pool
 	topics     map[string]*topic
 	states     map[string]*stateTopic
 }
@@ -108,7 +109,7 @@ func (h *Hub) Close() {
 	h.closed = true
 	h.mu.Unlock()
 	h.cancel()
-	h.goroutines.Wait()
+	h.goroutines.Close()
 	h.replays.close()
 }
 

@@ -1,12 +1,14 @@
 package delivery
 
+import "parley/worker"
+
 // members are the subscribers that share one rendering. They belong to one mailbox.
 type members struct {
 	all []*Subscriber
 	// personal: the rendering turned out to depend on the viewer, so each member has its own.
 	personal bool
-	// flushes is give's, kept from one time to the next.
-	flushes []*Lane
+	workers  *worker.Pool
+	flushing flushing
 }
 
 func (m *members) add(s *Subscriber) {
@@ -61,16 +63,11 @@ func (m *members) give(receivers []*Subscriber, events []*Event) (deliveries int
 	if len(events) == 0 {
 		return 0
 	}
-	flushes := m.flushes[:0]
 	for _, s := range receivers {
 		if s.lane.Put(events...) {
-			flushes = append(flushes, s.lane)
+			m.flushing.lanes = append(m.flushing.lanes, s.lane)
 		}
 	}
-	for _, lane := range flushes {
-		lane.Flush()
-	}
-	clear(flushes) // they may have gone by the next time
-	m.flushes = flushes
+	m.flushing.flush(m.workers)
 	return len(receivers) * len(events)
 }

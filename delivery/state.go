@@ -289,7 +289,7 @@ func (t *stateTopic) welcome() {
 func (t *stateTopic) groupOf(s *Subscriber) *stateGroup {
 	g := t.groups[s.sharing.Group]
 	if g == nil && t.audiences.admit(s.sharing.Audience, t.hub.options.MaxAudiences) {
-		g = &stateGroup{Sharing: s.sharing}
+		g = &stateGroup{Sharing: s.sharing, members: members{workers: &t.hub.goroutines}}
 		t.groups[g.Group] = g
 		t.hub.metrics.groups.Inc()
 	}

@@ -69,7 +69,7 @@ func (h *history) happen() {
 		if h.IntN(2) == 0 {
 			send.ReplyToID = id
 		}
-		var sent chat.Message
+		var sent chat.Sent
 		if sent, err = service.SendMessage(ctx, who, send); err == nil {
 			h.ids = append(h.ids, sent.ID())
 		}

@@ -68,8 +68,10 @@ func (m mutation) SendMessage(ctx context.Context, input graph.SendMessageInput)
 	if err != nil {
 		return nil, err
 	}
-	m.stopTyping(ctx, input.RoomID, v)
-	return &graph.SendMessagePayload{Message: sent, Edge: messageEdge(sent)}, nil
+	if sent.Typing {
+		m.stopTyping(ctx, input.RoomID, v)
+	}
+	return &graph.SendMessagePayload{Message: sent.Message, Edge: messageEdge(sent.Message)}, nil
 }
 
 func orEmpty(s *string) string {

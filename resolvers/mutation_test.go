@@ -166,6 +166,7 @@ func TestWhatEndsTyping(t *testing.T) {
 // TestClearingTypingMayFail: what was asked for has been done, and typing ends by itself.
 func TestClearingTypingMayFail(t *testing.T) {
 	w := tea(t)
+	w.must("bob", `mutation { setTyping(input: {roomId: "{tea}", typing: true}) { expiresAt } }`)
 	tracker, err := presence.NewTracker(deafPresence{w.store}, presence.Options{})
 	if err != nil {
 		t.Fatal(err)

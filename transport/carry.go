@@ -22,12 +22,12 @@ func (c *Conn) Carry(id string, params *graphql.RawParams, end func(gqlerror.Lis
 		return false
 	}
 	if known != nil {
-		c.answered--
+		c.answered.Add(-1)
 	}
 	o, ctx := c.place(id)
 	o.end = end
 	c.mu.Unlock()
-	started := c.crew.Go(func() {
+	started := c.crew.Work(&c.service.workers, func() {
 		defer c.recoverFault()
 		defer o.cancel()
 		call, errs := c.service.prepare(ctx, c.link.Executor, params)
@@ -53,7 +53,7 @@ func (c *Conn) Conclude(id string, frame []byte) {
 		o := c.operations[id]
 		if o == nil || o.state != operationRuns {
 			if o != nil {
-				c.answered--
+				c.answered.Add(-1)
 			}
 			o, _ = c.place(id)
 			o.cancel()

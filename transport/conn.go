@@ -28,9 +28,10 @@ type Conn struct {
 	cancel     context.CancelFunc
 	operations map[string]*operation
 	active     int // operations that run
-	answered   int // operations whose end waits in the outbox, perhaps
-	closing    bool
-	closeBy    time.Time
+	// answered counts operations whose end waits in the outbox, perhaps; it changes under mu.
+	answered atomic.Int64
+	closing  bool
+	closeBy  time.Time
 
 	timer    *time.Timer
 	nextBeat time.Time
@@ -81,7 +82,7 @@ func (s *Service) Connect(link Link) (*Conn, bool) {
 		c.Close(ReasonTooMany)
 	}
 	if len(c.early) > 0 {
-		c.crew.Go(c.burst)
+		c.crew.Work(&s.workers, c.burst)
 	} else {
 		c.crew.Go(c.park)
 	}

@@ -311,6 +311,7 @@ func TestIdentify(t *testing.T) {
 func TestDrainSpreads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service := newService(transport.Options{})
+		defer service.Close()
 		const count, window = 50, time.Minute
 		var mu sync.Mutex
 		var ends []time.Duration

@@ -1,6 +1,10 @@
 package transport
 
-import "sync"
+import (
+	"sync"
+
+	"parley/worker"
+)
 
 // crew is the goroutines of a connection, whose end can be waited for. The zero value is ready.
 type crew struct {
@@ -27,6 +31,18 @@ func (c *crew) Go(f func()) bool {
 		defer c.count.Done()
 		f()
 	}()
+	return true
+}
+
+// Work is Go for what doesn't take long, and needs room on its stack.
+func (c *crew) Work(workers *worker.Pool, f func()) bool {
+	if !c.enter() {
+		return false
+	}
+	workers.Go(func() {
+		defer c.count.Done()
+		f()
+	})
 	return true
 }
 

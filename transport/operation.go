@@ -47,7 +47,7 @@ func (c *Conn) Start(id string, params *graphql.RawParams) {
 	if o == nil {
 		return
 	}
-	started := c.crew.Go(func() {
+	started := c.crew.Work(&c.service.workers, func() {
 		defer c.recoverFault()
 		defer o.cancel()
 		o.run(ctx, params)
@@ -106,7 +106,7 @@ func (c *Conn) register(id string) (*operation, context.Context, error) {
 		return nil, nil, err
 	}
 	if known != nil {
-		c.answered--
+		c.answered.Add(-1)
 	}
 	o, ctx := c.place(id)
 	return o, ctx, nil
@@ -156,7 +156,7 @@ func (c *Conn) dismiss(o *operation) {
 	if o.state == operationRuns {
 		c.active--
 	} else {
-		c.answered--
+		c.answered.Add(-1)
 	}
 	o.state = operationStopped
 }
@@ -221,7 +221,7 @@ func (o *operation) answer(frame []byte) {
 	}
 	o.state = operationAnswered
 	c.active--
-	c.answered++
+	c.answered.Add(1)
 	kick := o.lane.PutControl(frame) // before another flush can find it answered
 	c.mu.Unlock()
 	if kick {

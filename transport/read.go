@@ -21,7 +21,7 @@ func (c *Conn) park() {
 		switch {
 		case n > 0:
 			c.early = c.first[:1]
-			c.crew.Go(c.burst)
+			c.crew.Work(&c.service.workers, c.burst)
 			return
 		case errors.Is(err, os.ErrDeadlineExceeded) && c.mayBeAlive():
 		case err != nil:

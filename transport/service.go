@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"parley/worker"
 )
 
 // Service is what all transports of a process share: settings, and the connections.
@@ -21,6 +23,7 @@ type Service struct {
 	draining    bool
 	connections map[*Conn]struct{}
 	open        sync.WaitGroup
+	workers     worker.Pool
 }
 
 // NewService returns a service without connections.
@@ -99,6 +102,7 @@ func (s *Service) Close() {
 		c.Close(ReasonDrain)
 	}
 	s.open.Wait()
+	s.workers.Close()
 }
 
 // stop accepts no new connections and returns those there are.

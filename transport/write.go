@@ -79,12 +79,12 @@ func (c *Conn) flushed(err error) {
 		}
 		c.Close(reason)
 	}
-	c.mu.Lock()
-	settled := c.flushes.Add(-1) == 0 && c.answered > 0
-	if settled {
-		maps.DeleteFunc(c.operations, func(_ string, o *operation) bool { return o.state == operationAnswered })
-		c.answered = 0
+	if c.flushes.Add(-1) > 0 || c.answered.Load() == 0 { // who answered flushes, too, and finds it later than that
+		return
 	}
+	c.mu.Lock()
+	settled := c.answered.Swap(0) > 0
+	maps.DeleteFunc(c.operations, func(_ string, o *operation) bool { return o.state == operationAnswered })
 	c.mu.Unlock()
 	if settled && c.link.Single {
 		c.Close(ReasonDone)

@@ -85,6 +85,7 @@ func (s *Store) append(ctx context.Context, request appendRequest, body string) 
 	e := entityOf(request.Room)
 	keys := append(e.owns("room", "log", "members", "active", "messages", "deleted", "receipts",
 		"receipt-versions", "once-even", "once-odd"), e.keys("public", "bucket", "recent")...)
+	keys = append(keys, e.own("typing"))
 	keys = append(keys, e.rates(request.costs)...)
 	actor := actorOf(&chat.User{ID: request.Actor.ID, Name: request.Actor.Name})
 	got, err := s.run(ctx, appendScript, keys, encode(request), body, actor)
@@ -146,7 +147,7 @@ func decodeAppendedEvent(room string, got answer) (chat.Appended, error) {
 		return chat.Appended{}, err
 	}
 	event := record.event(room)
-	done := chat.Appended{Event: event, Message: event.Message}
+	done := chat.Appended{Event: event, Message: event.Message, Typing: got.number(3) > 0}
 	done.Room, err = decodeRoom(room, got.list(2))
 	return done, err
 }
@@ -156,7 +157,7 @@ func decodeRepeat(room string, got answer) (chat.Appended, error) {
 	if err != nil {
 		return chat.Appended{}, err
 	}
-	done := chat.Appended{Message: message, Repeat: true}
+	done := chat.Appended{Message: message, Repeat: true, Typing: got.number(3) > 0}
 	done.Room, err = decodeRoom(room, got.list(2))
 	return done, err
 }

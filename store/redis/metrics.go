@@ -10,6 +10,7 @@ import (
 // metrics are the store's own. They work unregistered too.
 type metrics struct {
 	scripts    *prometheus.HistogramVec
+	batches    *prometheus.HistogramVec
 	reconnects prometheus.Counter
 	looks      prometheus.Counter
 	// unreplicated counts what too few replicas had in time.
@@ -30,6 +31,11 @@ func newMetrics(client *servers, l *limits, r *refusing) *metrics {
 			Help:    "Time of a script's round trip to Redis, by script.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 11),
 		}, []string{"script"}),
+		batches: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "parley_redis_batch_size",
+			Help:    "Scripts that shared a round trip to Redis, by what they do: read or write.",
+			Buckets: prometheus.ExponentialBuckets(1, 2, 8),
+		}, []string{"kind"}),
 		reconnects: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "parley_redis_pubsub_reconnects_total",
 			Help: "How often the pub/sub connection had to be opened again.",
@@ -64,7 +70,7 @@ func (m *metrics) register(r prometheus.Registerer) error {
 	}
 	m.registerer = r
 	for _, c := range []prometheus.Collector{
-		m.scripts, m.reconnects, m.looks, m.unreplicated, m.pool, m.waiting, m.shed, m.refusing,
+		m.scripts, m.batches, m.reconnects, m.looks, m.unreplicated, m.pool, m.waiting, m.shed, m.refusing,
 	} {
 		if err := r.Register(c); err != nil {
 			m.unregister()

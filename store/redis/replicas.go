@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -19,34 +20,39 @@ type Wait struct {
 
 const defaultWait = time.Second
 
-// write sends a command that writes to a key, once, and returns when enough replicas have it. An error
-// after that leaves it written here: whoever asked may ask again, if that is idempotent.
-func (s *Store) write(ctx context.Context, key string, command []any) (any, error) {
-	if s.wait.Replicas == 0 {
-		return s.client.once(ctx, command...)
+// command asks, behind commands on one connection, for the replicas that have what they wrote. What it
+// returns fails, once they have been sent, if they are too few: those commands stay written here, and whoever
+// asked may ask again, if that is idempotent.
+func (w Wait) command(ctx context.Context, pipe goredis.Pipeliner) (replicated func() error) {
+	if w.Replicas == 0 {
+		return func() error { return nil }
 	}
-	var cmd *goredis.Cmd
-	err := s.client.settled(ctx, func() error {
-		home, err := s.client.home(ctx, key)
-		if err != nil {
-			return err
-		}
-		pipe := home.Pipeline() // one connection, since WAIT is about what that has written
-		cmd = pipe.Do(ctx, command...)
-		acknowledged := pipe.Do(ctx, "WAIT", s.wait.Replicas, s.wait.Timeout.Milliseconds())
-		if _, err := pipe.Exec(ctx); err != nil {
-			return err
-		}
-		if n, err := acknowledged.Int(); err != nil || n < s.wait.Replicas {
-			s.metrics.unreplicated.Inc()
-			return fmt.Errorf("%d of %d replicas have it after %v", n, s.wait.Replicas, s.wait.Timeout)
+	acknowledged := pipe.Do(ctx, "WAIT", w.Replicas, w.Timeout.Milliseconds())
+	return func() error {
+		if n, err := acknowledged.Int(); err != nil || n < w.Replicas {
+			return tooFew{n, w}
 		}
 		return nil
-	})
-	if err != nil {
-		return nil, err
 	}
-	return cmd.Val(), nil
+}
+
+// tooFew is the error of what too few replicas had in time.
+type tooFew struct {
+	replicas int
+	wait     Wait
+}
+
+func (e tooFew) Error() string {
+	return fmt.Sprintf("%d of %d replicas have it after %v", e.replicas, e.wait.Replicas, e.wait.Timeout)
+}
+
+// write sends a command that writes to a key, once, and returns when enough replicas have it.
+func (s *Store) write(ctx context.Context, key string, command []any) (any, error) {
+	got, err := s.client.together(ctx, s.writes, key, command)
+	if _, few := errors.AsType[tooFew](err); few {
+		s.metrics.unreplicated.Inc()
+	}
+	return got, err
 }
 
 // confirm returns once enough replicas have all that was written to a room so far: what an earlier

@@ -22,8 +22,9 @@ type script struct {
 	lua  *goredis.Script
 	// readOnly scripts may be sent again when their answer was lost.
 	readOnly bool
-	// durable scripts are done once enough replicas have what they wrote.
-	durable bool
+	// durable scripts are done once enough replicas have what they wrote. They share their round trips, as
+	// do quick ones, which read little.
+	durable, quick bool
 }
 
 var (
@@ -36,7 +37,7 @@ var (
 	takeScript       = writing("take", "rate")
 
 	readScript        = reading("read", "room", "member", "log")
-	viewScript        = reading("view", "room", "member")
+	viewScript        = quick("view", "room", "member")
 	messagesScript    = reading("messages", "room", "member")
 	membersScript     = reading("members", "member")
 	unreadScript      = reading("unread")
@@ -85,6 +86,12 @@ func reading(name string, libs ...string) *script {
 	return sc
 }
 
+func quick(name string, libs ...string) *script {
+	sc := reading(name, libs...)
+	sc.quick = true
+	return sc
+}
+
 // source puts the parts a verb is made of into one, since scripts can't load others.
 func source(name string, libs []string) string {
 	var b strings.Builder
@@ -122,8 +129,11 @@ func (s *Store) run(ctx context.Context, sc *script, keys []string, args ...any)
 
 func (s *Store) runOnce(ctx context.Context, sc *script, keys []string, args []any) (answer, error) {
 	send := func(command []any) (any, error) {
-		if sc.durable {
+		switch {
+		case sc.durable:
 			return s.write(ctx, keys[0], command)
+		case sc.quick:
+			return s.client.together(ctx, s.reads, keys[0], command)
 		}
 		return s.client.once(ctx, command...)
 	}

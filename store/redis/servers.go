@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"net"
 	"time"
 
@@ -125,6 +126,38 @@ func (v *servers) once(ctx context.Context, args ...any) (any, error) {
 		return nil, err
 	}
 	return cmd.Val(), nil
+}
+
+// together is once for a command that may share its round trip with others.
+func (v *servers) together(ctx context.Context, b *batcher, key string, command []any) (got any, err error) {
+	home, err := v.home(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	got, err = b.do(ctx, home, command)
+	if v.cluster == nil || !undone(err) {
+		return got, err
+	}
+	v.reload(ctx)
+	err = v.settled(ctx, func() error {
+		if b.wait.Replicas == 0 { // then go-redis may find the way
+			cmd := goredis.NewCmd(ctx, command...)
+			err := v.Process(ctx, onceCmd{cmd})
+			got = cmd.Val()
+			return err
+		}
+		if home, err = v.home(ctx, key); err == nil {
+			got, err = b.do(ctx, home, command)
+		}
+		return err
+	})
+	return got, err
+}
+
+// undone tells errors of a server that isn't, or not yet, where a key is: nothing was done.
+func undone(err error) bool {
+	return onTheMove(err) || errors.Is(err, goredis.ErrClosed) ||
+		goredis.HasErrorPrefix(err, "READONLY") || goredis.HasErrorPrefix(err, "LOADING") || goredis.HasErrorPrefix(err, "CLUSTERDOWN")
 }
 
 // onceCmd is a command that go-redis doesn't send again when the way to the server fails.

@@ -185,7 +185,7 @@ func TestMetrics(t *testing.T) {
 		}
 		return names
 	}
-	const want = "parley_redis_pool_connections parley_redis_pool_requests_total parley_redis_pool_stale_total " +
+	const want = "parley_redis_batch_size parley_redis_pool_connections parley_redis_pool_requests_total parley_redis_pool_stale_total " +
 		"parley_redis_pubsub_reconnects_total parley_redis_refusing_servers parley_redis_script_seconds parley_redis_tail_check_looks_total " +
 		"parley_redis_wait_unsatisfied_total parley_store_shed_total parley_store_waiting "
 	if got := names(); got != want {

@@ -64,9 +64,11 @@ type Store struct {
 	stale   *pending[string]
 	leases  leases
 
-	limits   *limits
-	contact  contact
-	refusing *refusing
+	limits *limits
+	// Writes wait for replicas; reads don't, and so go apart.
+	reads, writes *batcher
+	contact       contact
+	refusing      *refusing
 
 	// wrongLayout is set while the server has data of another storage format.
 	wrongLayout atomic.Pointer[layoutError]
@@ -102,6 +104,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s.refusing = newRefusing(s.log)
 	s.client.onServer(s.refusing.add)
 	s.metrics = newMetrics(s.client, s.limits, s.refusing)
+	s.reads = newBatcher(s.limits, Wait{}, s.metrics.batches.WithLabelValues("read"))
+	s.writes = newBatcher(s.limits, s.wait, s.metrics.batches.WithLabelValues("write"))
 	if err := s.start(ctx); err != nil {
 		return nil, errors.Join(err, s.client.Close())
 	}

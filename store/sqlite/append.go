@@ -60,7 +60,17 @@ func (p *appending) run(ctx context.Context) (chat.Appended, error) {
 		}
 	}
 	e := p.entry.event
-	return chat.Appended{Event: e, Message: e.Message, Room: p.room.Room}, nil
+	types, err := p.types(ctx)
+	return chat.Appended{Event: e, Message: e.Message, Room: p.room.Room, Typing: types}, err
+}
+
+// types reports whether who sends a message is in the room's typing set.
+func (p *appending) types(ctx context.Context) (bool, error) {
+	if p.Kind != chat.KindMessageSent {
+		return false, nil
+	}
+	var one int
+	return p.get(ctx, into(&one), `SELECT 1 FROM typing WHERE room = ? AND user = ?`, p.RoomID, p.Actor.ID)
 }
 
 // complete refuses what lacks a part that its kind needs.

@@ -44,7 +44,8 @@ func (p *appending) repeat(ctx context.Context) (chat.Appended, error) {
 	case fingerprint != p.Message.Fingerprint:
 		return chat.Appended{}, chat.Errorf(chat.Conflict, "this clientId was used for another message").InField("clientId")
 	}
-	return chat.Appended{Message: m, Room: p.room.Room, Repeat: true}, nil
+	types, err := p.types(ctx)
+	return chat.Appended{Message: m, Room: p.room.Room, Repeat: true, Typing: types}, err
 }
 
 // forgetRequest makes a key usable again.

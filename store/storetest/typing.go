@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"parley/chat"
 	"parley/eventlog"
 	"parley/presence"
 )
@@ -18,6 +19,28 @@ func testTyping(r rig) {
 	r.sub("is bounded", typingBounded)
 	r.sub("by many at once", typingAtOnce)
 	r.sub("in one room isn't told in another", typingRooms)
+	r.sub("is known of who sends", typingSender)
+}
+
+// typingSender: an append says whether its sender types there, a repeated one too.
+func typingSender(r rig) {
+	ada := person("ada")
+	room, elsewhere := r.group(ada), r.group(ada)
+	sends := func(what string, want bool, a chat.Append) {
+		r.Helper()
+		done, err := r.Append(r.Context(), a)
+		if r.must(what, err); done.Typing != want {
+			r.Errorf("%s: typing %v", what, done.Typing)
+		}
+	}
+	sends("before", false, sending(room, ada, "hi"))
+	r.typing(room, shown(ada), long)
+	sends("typing", true, sendingOnce(room, ada, "hi", "key"))
+	sends("repeated", true, sendingOnce(room, ada, "hi", "key"))
+	sends("in another room", false, sending(elsewhere, ada, "hi"))
+	r.typing(room, shown(ada), 0)
+	sends("after", false, sending(room, ada, "hi"))
+	sends("repeated after", false, sendingOnce(room, ada, "hi", "key"))
 }
 
 func (r rig) typing(room string, user presence.User, ttl time.Duration) {

@@ -2,7 +2,7 @@
 --
 -- KEYS  1 room  2 log  3 members  4 active members  5 messages  6 deleted seqs  7 receipts
 --       8 receipt versions  9, 10 idempotency keys of even and odd days
---       11 the bucket's public rooms  12 bucket  13 recent  14… a rate for each cost
+--       11 the bucket's public rooms  12 bucket  13 recent  14 typing  15… a rate for each cost
 -- ARGV  1 the request, as JSON:
 --         room, kind, check  the room's id, the entry's kind and random mark
 --         channel, publish   where hints go, and by which command
@@ -16,10 +16,10 @@
 --         costs              what the entry costs: {{spacing, depth, times}, …}
 --       2 a message's constant part as JSON, an edit's content, or the settings as JSON
 --       3 the actor's id and name as JSON, '' for none
--- Returns {'ok', event, room}, {'repeat', message, room}, {'missing'}, {'moved'},
+-- Returns {'ok', event, room, types}, {'repeat', message, room, types}, {'missing'}, {'moved'},
 --         {'conflict'} for another fingerprint, {'announce', version} for a joining that makes
 --         another version of the row than was announced, or {'limited', which, microseconds} for a
---         cost that isn't covered.
+--         cost that isn't covered; types is 1 for a message whose sender is in the typing set.
 
 local a, body = cjson.decode(ARGV[1]), ARGV[2]
 local keys = {
@@ -32,6 +32,10 @@ local onceToday, onceYesterday = KEYS[9 + today % 2], KEYS[10 - today % 2]
 local rows = rowsOf(keys.members)
 local room = loadRoom(keys.room)
 
+local function types()
+  return a.kind == SENT and redis.call('HEXISTS', KEYS[14], a.actor.id) or 0
+end
+
 local function earlier()
   local found = redis.call('HGET', onceToday, a.once) or redis.call('HGET', onceYesterday, a.once)
   if not found then
@@ -41,7 +45,7 @@ local function earlier()
   if fingerprint ~= a.fingerprint then
     return { 'conflict' }
   end
-  return { 'repeat', redis.call('HGET', keys.messages, seq), describe(keys.room, room) }
+  return { 'repeat', redis.call('HGET', keys.messages, seq), describe(keys.room, room), types() }
 end
 
 -- turnOver empties the keys of the day before yesterday. It comes before anything else is written: where
@@ -145,7 +149,7 @@ end
 if a.once then
   turnOver()
 end
-local which, wait = pay(KEYS, 14, a.costs or {}, micros())
+local which, wait = pay(KEYS, 15, a.costs or {}, micros())
 if which then
   return { 'limited', which, wait }
 end
@@ -161,4 +165,4 @@ saveRoom(keys.room, room)
 local event = hydrate(keys, entry)
 notify({ bucket = KEYS[12], recent = KEYS[13], channel = a.channel, publish = a.publish, mark = a.check },
   a.room, event)
-return { 'ok', event, describe(keys.room, room) }
+return { 'ok', event, describe(keys.room, room), types() }
