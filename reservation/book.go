@@ -201,7 +201,9 @@ func (b *Book) answerPatiently(ctx context.Context, id string, a Answer, decide 
 var errNoRoom = errors.New("reservation: no room for an answer now")
 
 func (b *Book) answer(ctx context.Context, id string, a Answer, lose bool, decide func(*Reservation, *Change) error) error {
-	return b.change(ctx, id, func(r *Reservation, c *Change) error {
+	asked := false
+	err := b.change(ctx, id, func(r *Reservation, c *Change) error {
+		asked = false
 		if err := decide(r, c); err != nil {
 			return err
 		}
@@ -215,8 +217,12 @@ func (b *Book) answer(ctx context.Context, id string, a Answer, lose bool, decid
 			return ErrUnread
 		}
 		if held := r.answers(); held > 0 && held+len(a.Payload) > b.options.Bytes {
-			if !lose {
+			if !lose && r.full {
 				return errNoRoom
+			}
+			if !lose { // has the owner make some
+				r.full, asked = true, true
+				return nil
 			}
 			a.Payload, a.Lost = nil, true
 		}
@@ -232,8 +238,13 @@ func (b *Book) answer(ctx context.Context, id string, a Answer, lose bool, decid
 		}
 		c.Put[answerPart(r.Next())] = part
 		r.Sizes = append(r.Sizes, len(a.Payload))
+		r.full = false
 		return nil
 	})
+	if err == nil && asked {
+		err = errNoRoom
+	}
+	return err
 }
 
 // Stop ends an operation by the client's wish: nothing is told of it any more. One that isn't under way is

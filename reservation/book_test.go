@@ -168,23 +168,27 @@ func TestAnswers(t *testing.T) {
 
 	large := `"` + strings.Repeat("x", 90) + `"`
 	d.answer("large", large) // no room, and nobody who makes some
-	d.must(d.book.Trim(t.Context(), owner, news.Answers))
 	if got := d.news(3).Answers; len(got) != 1 || !got[0].Lost || got[0].Payload != nil || got[0].ID != "large" {
 		t.Errorf("found %+v", got)
 	}
 	var answering sync.WaitGroup
-	answering.Go(func() {
-		if err := d.other.Answer(t.Context(), d.id, ada, reservation.Answer{ID: "next", Payload: []byte(large)}); err != nil {
-			t.Error(err)
-		}
+	stop, err := d.book.Watch(t.Context(), d.id, func() { // the owner has sent all that there was
+		answering.Go(func() { d.trim(d.find(), news.Answers) })
 	})
-	d.answer("more", strings.Repeat("1", 60))
+	d.must(err)
+	d.answer("again", large)
+	stop()
 	answering.Wait()
-	more := d.news(4)
-	d.must(d.book.Trim(t.Context(), more.Reservation, more.Answers))
-	if got := d.news(1); sum(got.Sizes) > 25 || len(got.Sizes) != 5 {
-		t.Errorf("after what was sent has gone: %v", got.Sizes)
+	if got := d.news(4); len(got.Answers) != 1 || string(got.Answers[0].Payload) != large || sum(got.Sizes) != len(large) {
+		t.Errorf("found %+v", got)
 	}
+}
+
+func (d *desk) trim(r *reservation.Reservation, sent []reservation.Answer) (crowded bool) {
+	d.Helper()
+	crowded, err := d.book.Trim(d.Context(), r, sent)
+	d.must(err)
+	return crowded
 }
 
 func sum(sizes []int) (sum int) {
@@ -213,7 +217,7 @@ func TestManyAnswers(t *testing.T) {
 			seen++
 		}
 		from += uint64(len(news.Answers))
-		d.must(d.book.Trim(t.Context(), news.Reservation, news.Answers))
+		d.trim(news.Reservation, news.Answers)
 		if !news.More {
 			break
 		}

@@ -168,37 +168,60 @@ func (b *Book) End(ctx context.Context, r *Reservation, a Answer) error {
 }
 
 // Trim makes room for answers, where it is needed, of those that the stream has been sent: with many of them the
-// first go, with large ones what is in them. Sent are they, in order.
-func (b *Book) Trim(ctx context.Context, r *Reservation, sent []Answer) error {
-	if len(sent) == 0 || !r.crowded(b.options.Bytes) {
-		return nil
+// first go, with large ones what is in them. Sent are they, in order. Crowded says that more should go as soon as more
+// have been sent.
+func (b *Book) Trim(ctx context.Context, r *Reservation, sent []Answer) (crowded bool, err error) {
+	if !r.crowded(b.options.Bytes) {
+		return false, nil
 	}
-	return b.own(ctx, r, func(now *Reservation, c *Change) error {
+	if len(sent) == 0 {
+		return true, nil
+	}
+	err = b.own(ctx, r, func(now *Reservation, c *Change) error {
 		if n := len(now.Sizes); n > manyAnswers {
 			last := sent[len(sent)-1].Seq
 			now.dropAnswers(min(last, now.First+uint64(n-manyAnswers/2)-1), c)
 		}
-		for held := now.answers(); len(sent) > 0 && held > b.options.Bytes/4; sent = sent[1:] {
-			a := sent[0]
-			if a.Seq < now.First || a.Seq >= now.Next() || now.Sizes[a.Seq-now.First] == 0 {
-				continue
-			}
-			held -= now.Sizes[a.Seq-now.First]
-			now.Sizes[a.Seq-now.First] = 0
-			a.Payload, a.Lost = nil, true
-			part, err := json.Marshal(a)
-			if err != nil {
-				return err
-			}
-			c.Put[answerPart(a.Seq)] = part
+		most := b.options.Bytes / 4
+		if now.full {
+			most = 0
 		}
+		held := now.answers()
+		if err := now.empty(sent, most, c); err != nil {
+			return err
+		}
+		now.full = now.full && now.answers() == held
+		crowded = now.crowded(b.options.Bytes)
 		return nil
 	})
+	return crowded, err
+}
+
+// empty drops what is in answers, the first ones first, until all together take no more than so many bytes.
+func (r *Reservation) empty(sent []Answer, bytes int, c *Change) error {
+	held := r.answers()
+	for _, a := range sent {
+		if held <= bytes {
+			break
+		}
+		if a.Seq < r.First || a.Seq >= r.Next() || r.Sizes[a.Seq-r.First] == 0 {
+			continue
+		}
+		held -= r.Sizes[a.Seq-r.First]
+		r.Sizes[a.Seq-r.First] = 0
+		a.Payload, a.Lost = nil, true
+		part, err := json.Marshal(a)
+		if err != nil {
+			return err
+		}
+		c.Put[answerPart(a.Seq)] = part
+	}
+	return nil
 }
 
 // crowded reports whether the answers take so much room that those sent should go.
 func (r *Reservation) crowded(bytes int) bool {
-	return len(r.Sizes) > manyAnswers || r.answers() > bytes/2
+	return r.full || len(r.Sizes) > manyAnswers || r.answers() > bytes/2
 }
 
 // News is what an owner finds.

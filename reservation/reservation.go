@@ -64,6 +64,7 @@ type Reservation struct {
 	Sizes []int
 
 	begun   uint64 // number of the last operation
+	full    bool   // there was no room for an answer
 	version uint64
 }
 
@@ -106,6 +107,7 @@ type state struct {
 	Operations []keptOperation `json:"operations,omitempty"`
 	First      uint64          `json:"first"`
 	Sizes      []int           `json:"sizes,omitempty"`
+	Full       bool            `json:"full,omitempty"`
 }
 
 type keptOperation struct {
@@ -116,7 +118,7 @@ type keptOperation struct {
 func (r *Reservation) encode() ([]byte, error) {
 	s := state{
 		Viewer: r.Viewer, Opening: r.Opening, Owner: r.Owner, Knocks: r.Knocks, Heard: r.Heard,
-		Begun: r.begun, First: r.First, Sizes: r.Sizes,
+		Begun: r.begun, First: r.First, Sizes: r.Sizes, Full: r.full,
 	}
 	if !r.Expires.IsZero() {
 		s.Expires = r.Expires.UnixMilli()
@@ -138,7 +140,7 @@ func decode(record Record) (*Reservation, error) {
 	}
 	r := &Reservation{
 		ID: record.ID, Holder: Holder{User: record.User, Viewer: s.Viewer}, Opening: s.Opening, Owner: s.Owner,
-		Knocks: s.Knocks, Heard: s.Heard, First: s.First, Sizes: s.Sizes, begun: s.Begun, version: record.Version,
+		Knocks: s.Knocks, Heard: s.Heard, First: s.First, Sizes: s.Sizes, begun: s.Begun, full: s.Full, version: record.Version,
 	}
 	if s.Expires > 0 {
 		r.Expires = time.UnixMilli(s.Expires)

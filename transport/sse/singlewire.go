@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"strconv"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -90,6 +91,10 @@ func (s *stream) appendAnswer(dst, id, head, payload []byte) []byte {
 	s.progress.Answers = max(s.progress.Answers, 2*seq)
 	s.progress.Drop(number)
 	s.sent = max(s.sent, seq)
+	if s.crowded {
+		s.crowded = false
+		time.AfterFunc(0, s.look) // not here, under locks
+	}
 	return s.appendBlock(dst, "complete", id, nil)
 }
 

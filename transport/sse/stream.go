@@ -40,6 +40,7 @@ type stream struct {
 	mu       sync.Mutex
 	progress reservation.Progress // of what has left
 	sent     uint64               // the last answer that has left
+	crowded  bool                 // answers should go from the reservation when others have left
 	scratch  []byte
 	carried  map[string]uint64 // ids of the subscriptions that run here, and their numbers
 	tries    map[uint64]int    // of subscriptions that can't be opened for now, by number

@@ -290,7 +290,7 @@ func (s *stream) tellEnds(ctx context.Context) error {
 	}
 }
 
-// trim makes room in the reservation.
+// trim makes room in the reservation, or will when more answers have left.
 func (s *stream) trim(ctx context.Context, news *reservation.News) error {
 	s.mu.Lock()
 	last := s.sent
@@ -299,9 +299,16 @@ func (s *stream) trim(ctx context.Context, news *reservation.News) error {
 	for n < len(s.unsent) && s.unsent[n].Seq <= last {
 		n++
 	}
-	err := s.mode.Book.Trim(ctx, news.Reservation, s.unsent[:n])
+	crowded, err := s.mode.Book.Trim(ctx, news.Reservation, s.unsent[:n])
 	if over := len(s.unsent) - maxTrimmed; over > 0 { // the store has let go of them, or will with those that follow
 		s.unsent = slices.Clone(s.unsent[over:])
+	}
+	s.mu.Lock()
+	s.crowded = crowded
+	again := crowded && s.sent > last
+	s.mu.Unlock()
+	if again {
+		s.look()
 	}
 	return err
 }
