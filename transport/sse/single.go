@@ -52,7 +52,8 @@ func (t Single) Supports(r *http.Request) bool {
 	return r.Method == http.MethodPut || r.Method == http.MethodDelete || shownToken(r) != ""
 }
 
-// shownToken returns what a request shows of a reservation, "" for nothing.
+// shownToken returns what a request shows of a reservation, "" for nothing. In the query, where others may put tokens of
+// other kinds, it must look like one.
 func shownToken(r *http.Request) string {
 	if token := r.Header.Get(tokenHeader); token != "" {
 		return token
@@ -60,7 +61,11 @@ func shownToken(r *http.Request) string {
 	if !strings.Contains(r.URL.RawQuery, tokenParameter) {
 		return ""
 	}
-	return r.URL.Query().Get(tokenParameter)
+	token := r.URL.Query().Get(tokenParameter)
+	if _, err := reservation.IDOf(token); err != nil {
+		return ""
+	}
+	return token
 }
 
 // Do answers the request, or leaves the stream to a [transport.Conn].
