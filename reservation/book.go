@@ -80,11 +80,14 @@ func (b *Book) Make(ctx context.Context, h Holder) (token string, err error) {
 	return token, b.store.PutReservation(ctx, Record{ID: id, User: h.User, State: text}, b.ttl(r), b.options.Most)
 }
 
+// longest is how long a reservation is kept at most: one of a node that died is let go of some day.
+const longest = 24 * time.Hour
+
 // ttl is how long a reservation is kept: with a stream as long as its holder's right lasts, else for a while.
 func (b *Book) ttl(r *Reservation) time.Duration {
-	left := 10 * 365 * 24 * time.Hour
+	left := longest
 	if !r.Expires.IsZero() {
-		left = max(time.Until(r.Expires), time.Millisecond)
+		left = min(left, max(time.Until(r.Expires), time.Millisecond))
 	}
 	if r.Owner == "" {
 		return min(left, b.options.TTL)
