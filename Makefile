@@ -12,7 +12,7 @@ PROOFS = prove-laptop prove-cluster prove-redis prove-rendering prove-presence p
 	prove-playground prove-suites \
 	prove-soak prove-fuzz
 
-.PHONY: run test prove generate generated lint portable unit fuzz web docs bench install conformance $(PROOFS)
+.PHONY: run test prove generate generated lint portable unit fuzz web docs bench bench-code bench-test install conformance $(PROOFS)
 
 run: ## start a server on this machine
 	go run .
@@ -54,8 +54,18 @@ web: ## lint of what is JavaScript, types and build of the playground, types of 
 	./.ci/unchanged e2e/clients/src/gql -- npm --prefix e2e/clients run generate
 	cd e2e/clients && npm run check
 
-bench: ## benchmarks beside the hot code
+RUNS = 3
+bench: install ## Parley beside its peers, table and plots into bench/results: half an hour. QUICK=-quick, RUNS=1, ONLY="W1 W3" make it shorter
+	go build -o .bin/parley .
+	cd bench && go build -o ../.bin/ . ./servers/...
+	npm ci --prefix bench/servers/node --no-audit --no-fund --loglevel=error
+	cd bench && ../.bin/bench -runs $(RUNS) -only "$(ONLY)" $(QUICK) -results $(if $(QUICK)$(ONLY),../.bin/results,results)
+
+bench-code: ## benchmarks beside the hot code
 	go test -run '^$$' -bench . -benchmem ./delivery ./render ./store/... ./transport/...
+
+bench-test: ## every workload of the benchmark for a moment; its decoders
+	cd bench && go test -count=1 ./...
 
 conformance: install ## how well a server keeps to the protocols: URL=http://host/graphql; with none ours, beside gqlgen's own
 	$(if $(URL),node e2e/conformance/main.mjs $(URL),go test -count=1 -v -run TestConformance ./e2e)

@@ -18,6 +18,7 @@ import (
 	"parley/resolvers"
 	"parley/transport/graphqlhttp"
 	"parley/transport/graphqlws"
+	"parley/transport/multipart"
 	"parley/transport/sse"
 	"parley/web"
 )
@@ -36,12 +37,13 @@ const (
 // graphql is the endpoint of every transport.
 func (s *server) graphql(schema graphql.ExecutableSchema) http.Handler {
 	h, introspection := handler.New(schema), s.config.introspection()
-	h.AddTransport(graphqlws.Transport{Service: s.connections})
+	h.AddTransport(graphqlws.Transport{Service: s.connections, Legacy: s.config.LegacyWS})
 	h.AddTransport(sse.Single{
 		Service: s.connections, Book: s.book,
 		Holder: s.identity.holder, Admit: s.identity.admit, Renew: s.identity.renewHolder,
 	})
 	h.AddTransport(sse.Transport{Service: s.connections})
+	h.AddTransport(multipart.Transport{Service: s.connections})
 	h.AddTransport(graphqlhttp.Transport{Service: s.connections})
 	h.SetErrorPresenter(resolvers.PresentError(s.log))
 	h.SetRecoverFunc(resolvers.RecoverPanic(s.log))

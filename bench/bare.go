@@ -1,77 +1,65 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"net"
 	"strings"
-	"time"
+
+	"parley/bench/wire"
 )
 
-// bare is the limit, which writes ready frames of the same size as Parley's.
-func bare(binary string, once int, frameSize int) peer {
+// bare is the limit: a server that writes ready frames, as long as Parley's, up to so many in one write.
+func bare(once int) peer {
 	name := "bare"
 	if once > 1 {
 		name = fmt.Sprintf("bare ×%d", once)
 	}
-	return peer{name: name, start: func(ctx context.Context, _ string) (*process, protocol, error) {
-		const addr = "127.0.0.1:19082"
-		p, err := start(ctx, nil, binary, addr, fmt.Sprint(once))
-		if err != nil {
-			return nil, nil, err
-		}
-		for range 100 {
-			conn, err := net.Dial("tcp", addr)
-			if err == nil {
-				return p, bareProtocol{addr, frameSize}, conn.Close()
-			}
-			time.Sleep(50 * time.Millisecond) // it is starting
-		}
-		p.stop()
-		return nil, nil, fmt.Errorf("%s doesn't answer", name)
+	return peer{name: name, start: func(ctx context.Context, env environment) (*server, error) {
+		return startServer(ctx, func(addr string) ([]string, protocol) {
+			return []string{env.folder + "/bare", addr, fmt.Sprint(once)}, bareProtocol{addr, env.frame}
+		})
 	}}
 }
 
 type bareProtocol struct {
-	addr      string
-	frameSize int
+	addr string
+	// envelope is how much longer than the content a frame is.
+	envelope int
 }
 
-func (bareProtocol) prepare(context.Context, int) error { return nil }
+func (bareProtocol) decoder() wire.Decoder { return wire.Lines{} }
 
-type bareConn struct {
-	conn      net.Conn
-	in        *bufio.Reader
-	frameSize int
-}
-
-func (b bareProtocol) subscribe(ctx context.Context, room int) (stream, error) {
-	conn, in, err := dial(ctx, b.addr)
+func (b bareProtocol) follow(ctx context.Context, d net.Dialer, _ int, rooms []int) (*net.TCPConn, []byte, error) {
+	s, err := dial(ctx, d, b.addr, wire.Lines{})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if _, err = fmt.Fprintf(conn, "follow %d\n", room); err == nil {
-		_, err = in.ReadString('\n')
+	if err = s.write("follow " + strings.Trim(fmt.Sprint(rooms), "[]") + "\n"); err == nil {
+		_, err = s.until("ok")
 	}
-	return &bareConn{conn, in, b.frameSize}, err
+	if err != nil {
+		s.close()
+		return nil, nil, err
+	}
+	conn, rest := s.handOver()
+	return conn, rest, nil
+}
+
+type barePublisher struct {
+	*session
+	envelope int
 }
 
 func (b bareProtocol) publisher(ctx context.Context) (publisher, error) {
-	conn, in, err := dial(ctx, b.addr)
+	s, err := dial(ctx, dialer(0), b.addr, wire.Lines{})
 	if err != nil {
 		return nil, err
 	}
-	_, err = fmt.Fprint(conn, "publish -\n")
-	return &bareConn{conn, in, b.frameSize}, err
+	return barePublisher{s, b.envelope}, s.write("publish\n")
 }
 
-func (c *bareConn) next() ([]byte, error) { return c.in.ReadSlice('\n') }
-
-func (c *bareConn) close() { _ = c.conn.Close() }
-
-func (c *bareConn) publish(room int, content string) error {
-	message := content + strings.Repeat(".", max(0, c.frameSize-len(content)-1)) + "\n"
-	_, err := fmt.Fprintf(c.conn, "%d %d\n%s", room, len(message), message)
-	return err
+func (p barePublisher) publish(room int, content string) error {
+	message := content + strings.Repeat(".", max(0, p.envelope-1)) + "\n"
+	return p.write(fmt.Sprintf("%d %d\n%s", room, len(message), message))
 }

@@ -1,56 +1,45 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net"
-	"sync"
 
-	"github.com/gobwas/ws"
+	"parley/bench/wire"
 )
 
-// graphqlWS is graphql-transport-ws against one endpoint.
+// graphqlWS is graphql-transport-ws at one endpoint.
 type graphqlWS struct {
 	addr string
-	// init is the payload of connection_init, a JSON object.
-	init string
+	// init is the payload of connection_init, a JSON object, of the follower of that number, or of a publisher (-1).
+	init func(connection int) string
 	// roomID names a room in variables.
 	roomID func(room int) string
 	// subscription and mutation are documents with the variable room; the mutation has content, too.
 	subscription, mutation string
-	make                   func(ctx context.Context, rooms int) error
+	// confirms says that the server tells when a subscription is live: in a ping, as Parley does.
+	confirms bool
 }
 
-func (p *graphqlWS) prepare(ctx context.Context, rooms int) error { return p.make(ctx, rooms) }
+func (p *graphqlWS) decoder() wire.Decoder { return wire.WebSocket{Reply: pong} }
 
-type socket struct {
-	conn net.Conn
-	in   *bufio.Reader
-	buf  []byte
-	out  sync.Mutex
+// pong answers the protocol's own ping.
+func pong(text []byte) []byte {
+	if bytes.HasPrefix(text, []byte(`{"type":"ping"`)) {
+		return []byte(`{"type":"pong"}`)
+	}
+	return nil
 }
 
-// open upgrades a connection and has it acknowledged.
-func (p *graphqlWS) open(ctx context.Context) (*socket, error) {
-	conn, in, err := dial(ctx, p.addr)
+// open opens a connection and has it acknowledged.
+func (p *graphqlWS) open(ctx context.Context, d net.Dialer, connection int) (*session, error) {
+	s, err := dialWebSocket(ctx, d, p.addr, "/graphql", "graphql-transport-ws", p.decoder())
 	if err != nil {
 		return nil, err
 	}
-	s := &socket{conn: conn, in: in}
-	_, err = fmt.Fprintf(conn, "GET /graphql HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
-		"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n", p.addr)
-	for line := ""; err == nil && line != "\r\n"; {
-		line, err = in.ReadString('\n')
-	}
-	if err == nil {
-		err = s.send(`{"type":"connection_init","payload":` + p.init + `}`)
-	}
-	if err == nil {
+	if err = s.send(`{"type":"connection_init","payload":` + p.init(connection) + `}`); err == nil {
 		_, err = s.until(`"connection_ack"`)
 	}
 	if err != nil {
@@ -60,122 +49,134 @@ func (p *graphqlWS) open(ctx context.Context) (*socket, error) {
 	return s, nil
 }
 
-func (s *socket) close() { _ = s.conn.Close() }
-
-func (s *socket) send(text string) error {
-	s.out.Lock()
-	defer s.out.Unlock()
-	return ws.WriteFrame(s.conn, ws.MaskFrameInPlace(ws.NewTextFrame([]byte(text))))
-}
-
-// frame reads one frame; its payload holds until the next.
-func (s *socket) frame() (ws.OpCode, []byte, error) {
-	h, err := ws.ReadHeader(s.in)
+// follow returns when the subscriptions have been asked for, since the protocol doesn't acknowledge them; or,
+// where the server confirms them, when they are live.
+func (p *graphqlWS) follow(ctx context.Context, d net.Dialer, connection int, rooms []int) (*net.TCPConn, []byte, error) {
+	s, err := p.open(ctx, d, connection)
 	if err != nil {
-		return 0, nil, err
+		return nil, nil, err
 	}
-	if int64(cap(s.buf)) < h.Length {
-		s.buf = make([]byte, h.Length)
-	}
-	s.buf = s.buf[:h.Length]
-	_, err = io.ReadFull(s.in, s.buf)
-	return h.OpCode, s.buf, err
-}
-
-// message reads up to the next message, answering pings of either kind.
-func (s *socket) message() ([]byte, error) {
-	for {
-		op, payload, err := s.frame()
-		switch {
-		case err != nil:
-			return nil, err
-		case op == ws.OpPing:
-			s.out.Lock()
-			err = ws.WriteFrame(s.conn, ws.MaskFrame(ws.NewPongFrame(payload)))
-			s.out.Unlock()
-			if err != nil {
-				return nil, err
-			}
-		case op == ws.OpClose:
-			return nil, fmt.Errorf("closed: %q", payload)
-		case bytes.HasPrefix(payload, []byte(`{"type":"ping"`)):
-			if err := s.send(`{"type":"pong"}`); err != nil {
-				return nil, err
-			}
-		default:
-			return payload, nil
+	for i, room := range rooms {
+		id := fmt.Sprint(i + 1)
+		err := s.send(subscribe(id, p.subscription, map[string]string{"room": p.roomID(room)}))
+		if err == nil && p.confirms {
+			_, err = s.until(`"` + id + `":"`) // in {"type":"ping","payload":{"cursors":{"1":"…"}}}
+		}
+		if err != nil {
+			s.close()
+			return nil, nil, err
 		}
 	}
+	conn, rest := s.handOver()
+	return conn, rest, nil
 }
 
-// until reads up to a message that has a text in it.
-func (s *socket) until(text string) ([]byte, error) {
-	for {
-		m, err := s.message()
-		if err != nil || bytes.Contains(m, []byte(text)) {
-			return m, err
-		}
-		if bytes.Contains(m, []byte(`"error"`)) {
-			return nil, fmt.Errorf("refused: %s", m)
-		}
-	}
-}
-
-// next returns the next event.
-func (s *socket) next() ([]byte, error) { return s.until(`"next"`) }
-
+// request is a GraphQL request, as JSON.
 type request struct {
-	Type    string `json:"type"`
-	ID      string `json:"id"`
-	Payload struct {
-		Query     string            `json:"query"`
-		Variables map[string]string `json:"variables"`
-	} `json:"payload"`
+	Query     string            `json:"query"`
+	Variables map[string]string `json:"variables"`
 }
 
-func started(id, query string, variables map[string]string) string {
-	r := request{Type: "subscribe", ID: id}
-	r.Payload.Query, r.Payload.Variables = query, variables
+func (r request) String() string {
 	text, _ := json.Marshal(r) // strings can be marshalled
 	return string(text)
 }
 
-func (p *graphqlWS) subscribe(ctx context.Context, room int) (stream, error) {
-	s, err := p.open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return s, s.send(started("1", p.subscription, map[string]string{"room": p.roomID(room)}))
+func subscribe(id, query string, variables map[string]string) string {
+	return `{"type":"subscribe","id":"` + id + `","payload":` + request{query, variables}.String() + `}`
 }
 
 type graphqlPublisher struct {
-	*socket
+	*session
 	peer *graphqlWS
 	sent int
 }
 
 func (p *graphqlWS) publisher(ctx context.Context) (publisher, error) {
-	s, err := p.open(ctx)
-	return &graphqlPublisher{socket: s, peer: p}, err
+	s, err := p.open(ctx, dialer(0), -1)
+	return &graphqlPublisher{session: s, peer: p}, err
 }
 
-var errNotSent = errors.New("the message wasn't taken")
-
+// publish sends a mutation, and reads its result and its end.
 func (p *graphqlPublisher) publish(room int, content string) error {
 	p.sent++
 	id := fmt.Sprint("m", p.sent)
-	if err := p.send(started(id, p.peer.mutation, map[string]string{"room": p.peer.roomID(room), "content": content})); err != nil {
+	if err := p.send(subscribe(id, p.peer.mutation, map[string]string{"room": p.peer.roomID(room), "content": content})); err != nil {
 		return err
 	}
-	got, err := p.until(`"id":"` + id + `"`)
+	for {
+		text, err := p.until(`"id":"` + id + `"`)
+		if err != nil {
+			return err
+		}
+		if bytes.Contains(text, []byte(`"error`)) {
+			return fmt.Errorf("not sent: %s", text)
+		}
+		if bytes.Contains(text, []byte(`"complete"`)) {
+			return nil
+		}
+	}
+}
+
+// chatDocuments are those of the GraphQL peers; they ask for what Parley's ask for.
+const (
+	chatSubscription = `subscription ($room: ID!) { messageAdded(roomId: $room) { id seq content createdAt sender { id name } } }`
+	chatMutation     = `mutation ($room: ID!, $content: String!) { sendMessage(roomId: $room, content: $content) { id } }`
+)
+
+// sender is who sends all messages.
+const sender = "bench"
+
+func chat(addr string) *graphqlWS {
+	return &graphqlWS{
+		addr: addr, subscription: chatSubscription, mutation: chatMutation, roomID: roomName,
+		init: func(int) string { return `{"user":"` + sender + `"}` },
+	}
+}
+
+// roomName is a room's name where the client may choose it: as long as Parley's ids.
+func roomName(room int) string { return fmt.Sprintf("r_%032d", room) }
+
+// gqlgenPeer is stock gqlgen.
+func gqlgenPeer() peer {
+	return peer{name: "gqlgen", start: func(ctx context.Context, env environment) (*server, error) {
+		return startServer(ctx, func(addr string) ([]string, protocol) {
+			return []string{env.folder + "/gqlgen", addr, "redis://" + env.redis}, chat(addr)
+		})
+	}}
+}
+
+// nodeGraphQLWS is graphql-ws with graphql-redis-subscriptions.
+func nodeGraphQLWS() peer {
+	return peer{name: "graphql-ws", start: func(ctx context.Context, env environment) (*server, error) {
+		return startServer(ctx, func(addr string) ([]string, protocol) {
+			return []string{"node", env.servers + "/node/graphql-ws.mjs", port(addr), "redis://" + env.redis}, chat(addr)
+		})
+	}}
+}
+
+// startServer starts a command at a free address, and waits until it answers.
+func startServer(ctx context.Context, command func(addr string) ([]string, protocol)) (*server, error) {
+	addr, err := freeAddr()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if bytes.Contains(got, []byte(`"errors"`)) {
-		return fmt.Errorf("%w: %s", errNotSent, got)
+	words, client := command(addr)
+	p, err := start(ctx, goEnv, words[0], words[1:]...)
+	if err != nil {
+		return nil, err
 	}
-	if bytes.Contains(got, []byte(`"next"`)) {
-		_, err = p.until(`"complete"`)
+	if err := p.answers(ctx, addr); err != nil {
+		p.stop()
+		return nil, err
 	}
-	return err
+	return &server{process: p, protocol: client, close: p.stop}, nil
+}
+
+// goEnv makes the servers in Go collect garbage alike.
+var goEnv = []string{"GOGC=100", "GOMEMLIMIT=off"}
+
+func port(addr string) string {
+	_, port, _ := net.SplitHostPort(addr)
+	return port
 }

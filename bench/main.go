@@ -1,77 +1,175 @@
-// Bench measures Parley beside its peers: the CPU time that a server uses for each delivery, above all.
+// Bench measures Parley beside its peers: above all, the CPU time that a server uses for each delivery.
 //
-//	go run . -parley BINARY -bare BINARY [-redis URL] [-runs 3] [-only W1]
+//	bench -bin FOLDER [-only "W1 W2"] [-peers "parley,bare"] [-runs 3] [-quick] [-results FOLDER]
+//
+// FOLDER has the binaries of Parley and of servers/; "make bench" builds them. README.md says what is measured, and how.
 package main
 
 import (
 	"context"
 	"flag"
 	"fmt"
+	"log"
 	"os"
+	"os/signal"
+	"runtime"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
+
+	"parley/bench/report"
 )
 
-// row is what one run of a workload showed.
-type row struct {
-	deliveries int64
-	cpu        time.Duration // of the server, for each delivery
-	rate       float64       // deliveries a second
-	p50, p99   time.Duration // from sending until the last follower has it
-	strange    int64
-	frame      int // bytes of an event
-	resident   int // KiB of the server, at the end
+// bench is one call of the command.
+type bench struct {
+	bin, servers string
+	profile      string
+	quick        bool
+	only, peers  []string
+	runs         int
+	rows         report.Rows
+	failed       bool
 }
 
 func main() {
-	binary := flag.String("parley", "", "Parley's binary")
-	limit := flag.String("bare", "", "binary of servers/bare")
-	redis := flag.String("redis", "", "URL of a Redis for those who use one")
-	runs := flag.Int("runs", 3, "how often each is measured, in turn")
-	only := flag.String("only", "W1 W2", "workloads")
-	during := flag.Duration("during", 8*time.Second, "how long a workload is measured")
-	frame := flag.Int("frame", 330, "bytes of the bare server's frames")
+	log.SetFlags(log.Ltime)
+	b := &bench{}
+	only, names, results := "", "", ""
+	hold := flag.Bool("hold", false, "used by W3, whose servers stand side by side: tell when all have subscribed, and print rows as JSON")
+	flag.StringVar(&b.bin, "bin", "../.bin", "folder of the binaries")
+	flag.StringVar(&b.servers, "servers", "servers", "folder of the peers' sources")
+	flag.StringVar(&only, "only", "", "workloads, separated by spaces; empty for all")
+	flag.StringVar(&names, "peers", "", "peers, separated by commas; empty for all")
+	flag.StringVar(&results, "results", "", "folder to write table, plots and rows to; empty for none")
+	flag.IntVar(&b.runs, "runs", 3, "how often everything is measured, in turn")
+	flag.BoolVar(&b.quick, "quick", false, "fewer connections and less time, for development: figures are rough, and not comparable")
+	flag.StringVar(&b.profile, "profile", "", "file for a CPU profile of Parley while it is measured, which costs it a little")
 	flag.Parse()
-	peers := []peer{parley(*binary), bare(*limit, 1, *frame), bare(*limit, 16, *frame)}
-	workloads := []fanOut{
-		{name: "W1", followers: 1000, publishers: 4, warmUp: 2 * time.Second, during: *during},
-		{name: "W2", followers: 5000, publishers: 1, pace: 500 * time.Millisecond, warmUp: 2 * time.Second, during: *during},
-	}
-	failed := false
-	fmt.Printf("%-4s %-10s %9s %12s %9s %9s %8s %6s %8s\n", "", "", "µs CPU", "deliveries/s", "p50 ms", "p99 ms", "strange", "frame", "RSS MiB")
-	for _, w := range workloads {
-		if !strings.Contains(*only, w.name) {
-			continue
+	b.only, b.peers = strings.Fields(only), strings.FieldsFunc(names, func(c rune) bool { return c == ',' })
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if *hold {
+		if err := b.beHolder(ctx); err != nil {
+			log.Fatal(err)
 		}
-		for range *runs {
-			for _, p := range peers {
-				if err := measure(w, p, *redis); err != nil {
-					fmt.Fprintf(os.Stderr, "%s %s: %v\n", w.name, p.name, err)
-					failed = true
-				}
-			}
+		return
+	}
+	begun := time.Now()
+	for run := range b.runs {
+		for _, w := range b.workloads() {
+			b.run(ctx, w, run+1)
 		}
 	}
-	if failed {
+	if err := b.write(results, begun); err != nil {
+		log.Fatal(err)
+	}
+	if b.failed || ctx.Err() != nil {
 		os.Exit(1)
 	}
 }
 
-func measure(w fanOut, p peer, redis string) error {
-	ctx, stop := context.WithTimeout(context.Background(), 5*time.Minute)
+// workloads are those that were asked for.
+func (b *bench) workloads() []workload {
+	z := full
+	if b.quick {
+		z = quick
+	}
+	return slices.DeleteFunc(z.workloads(), func(w workload) bool {
+		return len(b.only) > 0 && !slices.Contains(b.only, strings.Fields(w.name)[0])
+	})
+}
+
+// run runs a workload once for each of its peers, in turn.
+func (b *bench) run(ctx context.Context, w workload, run int) {
+	if w.beside {
+		b.beside(ctx, w, run)
+		return
+	}
+	for _, p := range b.peersOf(w) {
+		if ctx.Err() != nil {
+			return
+		}
+		values, err := b.measure(ctx, w, p, nil)
+		b.add(report.Row{Workload: w.name, Point: w.point, Peer: p.name, Run: run, Values: values}, err)
+	}
+}
+
+// peersOf are the workload's peers that were asked for.
+func (b *bench) peersOf(w workload) []peer {
+	return slices.DeleteFunc(peers(), func(p peer) bool {
+		return !slices.Contains(w.peers, p.name) || len(b.peers) > 0 && !slices.Contains(b.peers, p.name)
+	})
+}
+
+// add keeps a row and shows it.
+func (b *bench) add(row report.Row, err error) {
+	if err != nil {
+		b.failed = true
+		log.Printf("%s %s: %v", row.Workload, row.Peer, err)
+		return
+	}
+	b.rows = append(b.rows, row)
+	log.Printf("run %d  %s", row.Run, row)
+}
+
+// measure starts a peer on a Redis of its own, and runs a workload on it. Subscribed, if not nil, is called
+// when all have subscribed.
+func (b *bench) measure(ctx context.Context, w workload, p peer, subscribed func()) (report.Values, error) {
+	ctx, stop := context.WithTimeout(ctx, 10*time.Minute)
 	defer stop()
-	server, client, err := p.start(ctx, redis)
+	redis, addr, err := startRedis(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer redis.stop()
+	s, err := p.start(ctx, environment{
+		folder: b.bin, servers: b.servers, redis: addr, plan: w.plan, more: w.settings, frame: parleyEnvelope,
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	values, err := w.run(ctx, &rig{
+		server: s, redis: redis, plan: w.plan, threads: max(1, runtime.NumCPU()/2), subscribed: subscribed, profile: b.profile,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w\n%s", err, s.log.String())
+	}
+	return values, nil
+}
+
+// write shows the results, and writes them into a folder.
+func (b *bench) write(folder string, begun time.Time) error {
+	r := report.Report{
+		Rows: b.rows, Quick: b.quick, Runs: b.runs, Begun: begun, Took: time.Since(begun), Machine: machine(),
+	}
+	fmt.Println(r.Markdown())
+	if folder == "" {
+		return nil
+	}
+	rows, err := r.JSON()
 	if err != nil {
 		return err
 	}
-	defer server.stop()
-	r, err := w.run(ctx, server, client)
-	if err != nil {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	fmt.Printf("%-4s %-10s %9.2f %12.0f %9.2f %9.2f %8d %6d %8.1f\n",
-		w.name, p.name, float64(r.cpu.Nanoseconds())/1e3, r.rate, ms(r.p50), ms(r.p99), r.strange, r.frame, float64(r.resident)/1024)
+	files := r.Plots()
+	files["README.md"], files["results.json"] = r.Markdown(), rows
+	for name, content := range files {
+		if err := os.WriteFile(folder+"/"+name, []byte(content), 0o644); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1e3 }
+// machine says what everything ran on.
+func machine() string {
+	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease") // it is only told
+	cpus, _ := os.ReadFile("/proc/cpuinfo")
+	_, model, _ := strings.Cut(string(cpus), "model name\t: ")
+	model, _, _ = strings.Cut(model, "\n")
+	return fmt.Sprintf("%d × %s, Linux %s, %s", runtime.NumCPU(), model, strings.TrimSpace(string(kernel)), runtime.Version())
+}

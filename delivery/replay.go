@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"time"
@@ -9,36 +10,36 @@ import (
 )
 
 // start waits for the topic and begins the replay.
-func (s *Subscriber) start() {
+func (s *Subscriber) start(ctx context.Context) {
 	select {
 	case <-s.topic.ready:
-	case <-s.ctx.Done():
+	case <-ctx.Done():
 		return
 	}
 	if s.topic.err != nil {
 		s.finish(asReset(s.topic.err))
 		return
 	}
-	s.follow()
+	s.follow(ctx)
 }
 
 // follow replays from where the subscriber stands until it is live, or ended.
-func (s *Subscriber) follow() {
-	for verified := false; s.hasRoom(); {
+func (s *Subscriber) follow(ctx context.Context) {
+	for verified := false; s.hasRoom(ctx); {
 		if s.readsOn() {
-			v, ok := s.join(verified)
+			v, ok := s.join(ctx, verified)
 			if !ok || v.live {
 				return
 			}
 			if len(v.missing) > 0 {
-				if _, ok = s.replay(v.missing); !ok {
+				if _, ok = s.replay(ctx, v.missing); !ok {
 					return
 				}
 				verified = false
 				continue
 			}
 		}
-		if !s.readToTail() || !s.mayReadOn() {
+		if !s.readToTail(ctx) || !s.mayReadOn(ctx) {
 			return
 		}
 		verified = true
@@ -52,42 +53,42 @@ func (s *Subscriber) readsOn() bool {
 }
 
 // mayReadOn is asked at the log's tail; false means that the subscription has ended.
-func (s *Subscriber) mayReadOn() bool {
+func (s *Subscriber) mayReadOn(ctx context.Context) bool {
 	if _, open := s.spec.Readable.Open(); !open {
 		s.finish(ErrAccessRevoked) // nothing to come may be read
 		return false
 	}
 	// The entry by which access began, if it is beyond the tail, is lost.
-	return s.readsOn() || s.authorize()
+	return s.readsOn() || s.authorize(ctx)
 }
 
 // join asks the topic to make the subscriber live; false when the subscription has ended.
-func (s *Subscriber) join(verified bool) (verdict, bool) {
+func (s *Subscriber) join(ctx context.Context, verified bool) (verdict, bool) {
 	j := &joining{s: s, verified: verified, done: make(chan verdict, 1)}
 	s.topic.mail.post(letter{join: j})
 	select {
 	case v := <-j.done:
 		return v, true
-	case <-s.ctx.Done():
+	case <-ctx.Done():
 		return verdict{}, false
 	}
 }
 
 // readToTail replays the log up to its tail; false means that the subscription has ended.
-func (s *Subscriber) readToTail() bool {
-	for s.hasRoom() {
-		page, err := s.hub.read(s.ctx, s.topic.name, s.at.Position)
+func (s *Subscriber) readToTail(ctx context.Context) bool {
+	for s.hasRoom(ctx) {
+		page, err := s.hub.read(ctx, s.topic.name, s.at.Position)
 		if gap, ok := errors.AsType[*eventlog.GapError](err); ok {
-			if !s.crossIf(gap) {
+			if !s.crossIf(ctx, gap) {
 				return false
 			}
 			continue
 		}
 		if err != nil {
-			s.fail(err)
+			s.fail(ctx, err)
 			return false
 		}
-		all, ok := s.replay(page.Publications)
+		all, ok := s.replay(ctx, page.Publications)
 		if !ok {
 			return false
 		}
@@ -100,31 +101,31 @@ func (s *Subscriber) readToTail() bool {
 }
 
 // fail ends the subscription by an error, unless it is only that it has ended.
-func (s *Subscriber) fail(err error) {
-	if s.ctx.Err() == nil {
+func (s *Subscriber) fail(ctx context.Context, err error) {
+	if ctx.Err() == nil {
 		s.finish(asReset(err))
 	}
 }
 
 // hasRoom waits until the reader has taken enough for more to be put; false means that the subscription
 // has ended. Nothing is read from the log, and kept, before that.
-func (s *Subscriber) hasRoom() bool {
-	return s.ctx.Err() == nil && (s.lane == nil || s.lane.WaitForRoom(s.ctx) == nil)
+func (s *Subscriber) hasRoom(ctx context.Context) bool {
+	return ctx.Err() == nil && (s.lane == nil || s.lane.WaitForRoom(ctx) == nil)
 }
 
 // replay gives the subscriber a run of the log, up to where there is no room for more of it (not all).
 // Not ok means that the subscription has ended.
-func (s *Subscriber) replay(pubs []eventlog.Publication) (all, ok bool) {
+func (s *Subscriber) replay(ctx context.Context, pubs []eventlog.Publication) (all, ok bool) {
 	for i := range pubs {
 		p := &pubs[i]
-		if p.Offset == s.from && !beginsAccess(p, s.spec.Principal) && !s.authorize() {
+		if p.Offset == s.from && !beginsAccess(p, s.spec.Principal) && !s.authorize(ctx) {
 			return false, false
 		}
 		if s.spec.Filter.Has(p.Kind) && s.spec.Readable.Contains(p.Offset) {
 			if !s.lane.isRoomy() {
 				return false, true
 			}
-			if !s.show(p, s.at, false) {
+			if !s.show(ctx, p, s.at, false) {
 				return false, false
 			}
 		}
@@ -134,7 +135,7 @@ func (s *Subscriber) replay(pubs []eventlog.Publication) (all, ok bool) {
 			return false, false
 		}
 	}
-	return true, s.ctx.Err() == nil
+	return true, ctx.Err() == nil
 }
 
 // beginsAccess reports whether a publication is the one by which a principal's access begins. An
@@ -152,21 +153,21 @@ func (s *Subscriber) moveTo(position eventlog.Position, seq uint64) {
 
 // show renders one publication for this subscriber and puts it into its outbox once there is room. Before
 // is where a reader stands who has seen all but it.
-func (s *Subscriber) show(p *eventlog.Publication, before eventlog.Cursor, reset bool) bool {
-	e, err := s.rendered(p, before, reset)
+func (s *Subscriber) show(ctx context.Context, p *eventlog.Publication, before eventlog.Cursor, reset bool) bool {
+	e, err := s.rendered(ctx, p, before, reset)
 	for isAudienceMoved(err) {
-		if !s.authorize() {
+		if !s.authorize(ctx) {
 			return false
 		}
 		if !reset && !s.spec.Readable.Contains(p.Offset) {
 			return true // it is hidden now
 		}
-		e, err = s.rendered(p, before, reset)
+		e, err = s.rendered(ctx, p, before, reset)
 	}
 	if err != nil {
 		return false
 	}
-	if s.lane.putWithRoom(s.ctx, e) != nil {
+	if s.lane.putWithRoom(ctx, e) != nil {
 		return false
 	}
 	s.hub.metrics.replayed.Inc()
@@ -174,9 +175,9 @@ func (s *Subscriber) show(p *eventlog.Publication, before eventlog.Cursor, reset
 }
 
 // rendered renders as the group would.
-func (s *Subscriber) rendered(p *eventlog.Publication, before eventlog.Cursor, reset bool) (*Event, error) {
+func (s *Subscriber) rendered(ctx context.Context, p *eventlog.Publication, before eventlog.Cursor, reset bool) (*Event, error) {
 	render := func(r Renderer, shared bool) (*Event, error) {
-		e, err := s.hub.renderPublication(s.ctx, r, shared, s.topic.name, p)
+		e, err := s.hub.renderPublication(ctx, r, shared, s.topic.name, p)
 		if err == nil {
 			e.reset, e.before = reset, before
 		}
@@ -189,7 +190,7 @@ func (s *Subscriber) rendered(p *eventlog.Publication, before eventlog.Cursor, r
 			e, err = shared()
 		} else {
 			key := replayKey{log: s.topic.name, group: s.sharing.Group, at: p.Position}
-			e, err = s.hub.replays.get(s.ctx, key, p.Payload, shared)
+			e, err = s.hub.replays.get(ctx, key, p.Payload, shared)
 		}
 		if !isNotShareable(err) {
 			return e, err
@@ -200,30 +201,30 @@ func (s *Subscriber) rendered(p *eventlog.Publication, before eventlog.Cursor, r
 }
 
 // crossIf crosses a gap in the log, if asking again confirms it.
-func (s *Subscriber) crossIf(gap *eventlog.GapError) bool {
-	gap, err := s.hub.confirm(s.ctx, s.topic.name, s.at.Position, s.ours, gap)
+func (s *Subscriber) crossIf(ctx context.Context, gap *eventlog.GapError) bool {
+	gap, err := s.hub.confirm(ctx, s.topic.name, s.at.Position, s.ours, gap)
 	if err != nil {
-		s.fail(err)
+		s.fail(ctx, err)
 		return false
 	}
-	return gap == nil || s.cross(gap)
+	return gap == nil || s.cross(ctx, gap)
 }
 
 // cross brings the subscriber over a gap in the log: by a reset shown, by reading the shown
 // publications from elsewhere, or not at all (false). What is in the gap may have ended the viewer's
 // access, so that is judged anew.
-func (s *Subscriber) cross(gap *eventlog.GapError) bool {
-	if !s.authorize() {
+func (s *Subscriber) cross(ctx context.Context, gap *eventlog.GapError) bool {
+	if !s.authorize(ctx) {
 		return false
 	}
 	switch {
 	case s.lane == nil: // a guard only cares for access
 	case s.spec.ShowReset:
-		if !s.showReset(gap) {
+		if !s.showReset(ctx, gap) {
 			return false
 		}
 	case gap.Reason == eventlog.Trimmed && s.spec.Backfill != nil:
-		if !s.backfill(gap) {
+		if !s.backfill(ctx, gap) {
 			return false
 		}
 	default:
@@ -236,15 +237,15 @@ func (s *Subscriber) cross(gap *eventlog.GapError) bool {
 
 // authorize judges access anew, in its turn, and so with whom renderings are shared; false means that
 // the subscription has ended.
-func (s *Subscriber) authorize() bool {
-	err := s.hub.retry(s.ctx, forever, "authorizing", func() error {
-		return s.hub.judging.take(s.ctx, func() (err error) {
-			s.spec.Access, err = s.spec.Authorize(s.ctx)
+func (s *Subscriber) authorize(ctx context.Context) bool {
+	err := s.hub.retry(ctx, forever, "authorizing", func() error {
+		return s.hub.judging.take(ctx, func() (err error) {
+			s.spec.Access, err = s.spec.Authorize(ctx)
 			return err
 		})
 	})
 	if err != nil {
-		s.fail(err)
+		s.fail(ctx, err)
 		return false
 	}
 	s.from = latestAccess(s.spec.Readable)
@@ -256,24 +257,24 @@ func (s *Subscriber) authorize() bool {
 
 // showReset tells of the gap. Meanwhile there is no position to tell: the old one is of a history
 // that the client leaves, the new one is past what it knows.
-func (s *Subscriber) showReset(gap *eventlog.GapError) bool {
+func (s *Subscriber) showReset(ctx context.Context, gap *eventlog.GapError) bool {
 	s.replayed.Store(nil)
-	return s.show(&eventlog.Publication{
+	return s.show(ctx, &eventlog.Publication{
 		Position: gap.Tail, Seq: gap.TailSeq, Kind: eventlog.KindReset,
 		Payload: eventlog.Reset{Log: s.topic.name, Reason: gap.Reason, At: time.Now().UTC().Truncate(time.Millisecond)},
 	}, s.at, true)
 }
 
 // backfill shows what the trimmed log no longer has, up to the tail at which it goes on.
-func (s *Subscriber) backfill(gap *eventlog.GapError) bool {
-	for seq := s.at.Seq; s.hasRoom(); {
+func (s *Subscriber) backfill(ctx context.Context, gap *eventlog.GapError) bool {
+	for seq := s.at.Seq; s.hasRoom(ctx); {
 		var pubs []eventlog.Publication
-		err := s.hub.retry(s.ctx, forever, "reading messages", func() (err error) {
-			pubs, err = s.spec.Backfill(s.ctx, seq, s.hub.options.PageSize)
+		err := s.hub.retry(ctx, forever, "reading messages", func() (err error) {
+			pubs, err = s.spec.Backfill(ctx, seq, s.hub.options.PageSize)
 			return err
 		})
 		if err != nil {
-			s.fail(err)
+			s.fail(ctx, err)
 			return false
 		}
 		if len(pubs) == 0 {
@@ -288,7 +289,7 @@ func (s *Subscriber) backfill(gap *eventlog.GapError) bool {
 				if !s.lane.isRoomy() {
 					break
 				}
-				if !s.show(p, logCursor(s.topic.name, s.at.Position, seq), false) {
+				if !s.show(ctx, p, logCursor(s.topic.name, s.at.Position, seq), false) {
 					return false
 				}
 			}

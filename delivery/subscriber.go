@@ -46,10 +46,10 @@ type Subscriber struct {
 	// nil for nothing to do.
 	whenLive, whenLost func()
 
-	ctx    context.Context
-	cancel context.CancelFunc
-	ended  atomic.Bool
-	once   sync.Once
+	ended atomic.Bool
+	once  sync.Once
+	// carried ends the context of who carries the subscriber forward; nil while nobody does.
+	carried atomic.Pointer[context.CancelFunc]
 
 	// at is where the replay stands, and ours whether that was read from the log; from is where the
 	// viewer's latest access begins; alone says that the replay has found the rendering to depend on
@@ -80,11 +80,26 @@ func (h *Hub) Subscribe(sub Subscription) (*Subscriber, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !h.spawn(s.start) {
+	if !s.carry(s.start) {
 		s.end()
 		return nil, ErrClosed
 	}
 	return s, nil
+}
+
+// carry has f carry the subscriber forward, in a goroutine of the hub's and a context that ends with the
+// subscriber; false means that the hub is closing.
+func (s *Subscriber) carry(f func(context.Context)) bool {
+	return s.hub.spawn(func() {
+		ctx, cancel := context.WithCancel(s.hub.ctx)
+		defer cancel()
+		s.carried.Store(&cancel)
+		defer s.carried.CompareAndSwap(&cancel, nil) // the next one may have begun
+		if s.ended.Load() {                          // or its end finds us
+			cancel()
+		}
+		f(ctx)
+	})
 }
 
 func (h *Hub) newSubscriber(sub Subscription) *Subscriber {
@@ -95,7 +110,6 @@ func (h *Hub) newSubscriber(sub Subscription) *Subscriber {
 	if s.personal == nil {
 		s.personal = sub.Renderer
 	}
-	s.ctx, s.cancel = context.WithCancel(h.ctx)
 	if s.lane != nil {
 		s.lane.serve(s.lagged)
 	}
@@ -104,11 +118,9 @@ func (h *Hub) newSubscriber(sub Subscription) *Subscriber {
 
 func (h *Hub) newLogSubscriber(sub Subscription) (s *Subscriber, err error) {
 	s = h.newSubscriber(sub)
-	s.replayed.Store(&sub.Spec.Start)
-	s.from = latestAccess(sub.Spec.Readable)
-	if s.topic, err = h.topicFor(sub.Spec.Topic); err != nil {
-		s.cancel()
-	}
+	s.replayed.Store(&s.spec.Start)
+	s.from = latestAccess(s.spec.Readable)
+	s.topic, err = h.topicFor(s.spec.Topic)
 	return s, err
 }
 
@@ -132,7 +144,6 @@ func (h *Hub) subscribeState(sub Subscription) (s *Subscriber, err error) {
 		guard.Lane, guard.Done = nil, s.finish
 		guard.Sharing, guard.Share, guard.Personal = Sharing{}, nil, nil // it renders nothing
 		if s.guard, err = h.newLogSubscriber(guard); err != nil {
-			s.cancel()
 			return nil, err
 		}
 		s.guard.shown = s.lane
@@ -140,7 +151,6 @@ func (h *Hub) subscribeState(sub Subscription) (s *Subscriber, err error) {
 		s.guard.whenLost = func() { s.state.mail.post(stateLetter{leave: s}) }
 	}
 	if s.state, err = h.stateTopicFor(s.spec); err != nil {
-		s.cancel()
 		if s.guard != nil {
 			s.guard.end()
 		}
@@ -148,7 +158,7 @@ func (h *Hub) subscribeState(sub Subscription) (s *Subscriber, err error) {
 	}
 	if s.guard == nil {
 		join()
-	} else if !h.spawn(s.guard.start) {
+	} else if !s.guard.carry(s.guard.start) {
 		s.end()
 		return nil, ErrClosed
 	}
@@ -175,7 +185,9 @@ func (s *Subscriber) end() (first bool) {
 	s.once.Do(func() {
 		first = true
 		s.ended.Store(true)
-		s.cancel()
+		if cancel := s.carried.Load(); cancel != nil {
+			(*cancel)()
+		}
 		if s.guard != nil {
 			s.guard.end()
 		}
@@ -243,10 +255,10 @@ func (s *Subscriber) lose(l *loss, at *eventlog.Cursor) {
 		s.finish(l.err)
 		return
 	}
-	s.hub.spawn(func() {
+	s.carry(func(ctx context.Context) {
 		s.at, s.ours = stands, true
-		if s.cross(l.gap) {
-			s.follow()
+		if s.cross(ctx, l.gap) {
+			s.follow(ctx)
 		}
 	})
 }
@@ -275,10 +287,10 @@ func (s *Subscriber) lagged() {
 // catchUp serves the subscriber from the log until it is live again.
 func (s *Subscriber) catchUp(from eventlog.Cursor) {
 	s.hub.metrics.lagging.Inc()
-	started := s.hub.spawn(func() {
+	started := s.carry(func(ctx context.Context) {
 		defer s.hub.metrics.lagging.Dec()
 		s.at, s.ours = from, s.read(from)
-		s.follow()
+		s.follow(ctx)
 	})
 	if !started {
 		s.hub.metrics.lagging.Dec()
@@ -289,9 +301,9 @@ func (s *Subscriber) catchUp(from eventlog.Cursor) {
 // belongs now.
 func (s *Subscriber) regroup() {
 	s.hub.metrics.regroups.Inc()
-	s.hub.spawn(func() {
-		if s.authorize() {
-			s.follow()
+	s.carry(func(ctx context.Context) {
+		if s.authorize(ctx) {
+			s.follow(ctx)
 		}
 	})
 }

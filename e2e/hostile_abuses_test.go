@@ -84,12 +84,12 @@ func (a *abuseTable) try(from string, node *parleytest.Node, cases []hostileCase
 type underneath struct {
 	from, name, want string
 
-	post, get, socket, streamByPost, streamByGet func() string
+	post, get, socket, streamByPost, streamByGet, multipart func() string
 }
 
 // ways are what each of the routes says.
 func (u underneath) ways() []func() string {
-	return []func() string{u.post, u.get, u.socket, u.streamByPost, u.streamByGet}
+	return []func() string{u.post, u.get, u.socket, u.streamByPost, u.streamByGet, u.multipart}
 }
 
 // tryAll adds abuses that aren't operations, all tried at once, since most of them take waiting.
@@ -238,16 +238,17 @@ func slowly(t *testing.T, node *parleytest.Node) []underneath {
 		}
 	}
 	const post, get, upgrade = "POST /graphql HTTP/1.1\r\nHost: x\r\n", "GET /graphql HTTP/1.1\r\nHost: x\r\n", "Connection: Upgrade\r\nUpgrade: websocket\r\n"
-	const stream = "Accept: text/event-stream\r\n"
+	const stream, parts = "Accept: text/event-stream\r\n", "Accept: " + parleytest.AcceptMultipart + "\r\n"
 	return []underneath{
 		{
 			from: "limits: init time", name: "no connection_init, or a body byte by byte", want: "BAD_INPUT",
-			post: body("application/json"), streamByPost: body("text/event-stream"),
+			post: body("application/json"), streamByPost: body("text/event-stream"), multipart: body(parleytest.AcceptMultipart),
 			socket: func() string { return socketCase{}.hold(t, node, nil) },
 		},
 		{
 			from: "limits: init time", name: "a head byte by byte", want: "closed",
 			post: head(post), get: head(get), socket: head(get + upgrade), streamByPost: head(post + stream), streamByGet: head(get + stream),
+			multipart: head(post + parts),
 		},
 	}
 }
@@ -284,12 +285,13 @@ func (w *hostileWorld) nonsense(t *testing.T) []underneath {
 		}
 	}
 	const chunked = "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
-	const stream = "Accept: text/event-stream\r\n"
+	const stream, parts = "Accept: text/event-stream\r\n", "Accept: " + parleytest.AcceptMultipart + "\r\n"
 	return []underneath{
 		{
 			from: "traps 12, 17", name: "a broken chunk, header or frame", want: "BAD_INPUT",
 			post: raw(chunked + "\r\nzz\r\n"), get: raw("GET /graphql HTTP/1.1\r\nHost: x\r\n: x\r\n\r\n"), socket: frame([]byte{finalText, 2, '{', '}'}),
 			streamByPost: raw(chunked + stream + "\r\nzz\r\n"), streamByGet: raw("GET /graphql HTTP/1.1\r\nHost: x\r\n" + stream + ": x\r\n\r\n"),
+			multipart: raw(chunked + parts + "\r\nzz\r\n"),
 		},
 		{from: "limits: sizes", name: "a frame of 1 GiB, promised", want: "LIMIT_EXCEEDED", socket: frame(promised(finalText, 1<<30))},
 	}

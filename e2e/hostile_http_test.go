@@ -91,7 +91,7 @@ func (c httpCase) answer(t *testing.T, response *http.Response) string {
 // methods are ways to ask that GraphQL over HTTP doesn't know.
 func methods() []httpCase {
 	var cases []httpCase
-	for _, accept := range []string{"application/json", "text/event-stream"} {
+	for _, accept := range []string{"application/json", "text/event-stream", parleytest.AcceptMultipart} {
 		for method, want := range map[string]string{
 			"PATCH": "405 BAD_INPUT", "OPTIONS": "405 BAD_INPUT", "TRACE": "405 BAD_INPUT", "PROPFIND": "405 BAD_INPUT", "post": "405 BAD_INPUT",
 			"PUT": "406 BAD_INPUT", "DELETE": "404 NOT_FOUND", // a reservation is text, and there is none
@@ -110,8 +110,8 @@ func methods() []httpCase {
 	get("a link followed to a mutation", "?query=mutation%7BjoinRoom(input:%7BroomId:%22r_1%22%7D)%7Broom%7Bid%7D%7D%7D", "text/html,*/*", "405 BAD_INPUT")
 	get("pages only", "?query=%7Bviewer%7Bid%7D%7D", "text/html", "406 BAD_INPUT")
 	get("nothing acceptable", "?query=%7Bviewer%7Bid%7D%7D", "application/json;q=0", "406 BAD_INPUT")
-	get("multipart", "?query=subscription%7Btyping(roomId:%22r_1%22)%7Busers%7Bid%7D%7D%7D",
-		`multipart/mixed;boundary="-";subscriptionSpec=1.0,application/json`, "406 BAD_INPUT")
+	get("multipart for @defer", "?query=subscription%7Btyping(roomId:%22r_1%22)%7Busers%7Bid%7D%7D%7D",
+		`multipart/mixed;boundary="-";deferSpec=20220824,application/json`, "406 BAD_INPUT")
 	get("an upgrade to nothing", "?query=%7Bviewer%7Bid%7D%7D", "", "200")
 	cases[len(cases)-1].header = headers("Connection", "Upgrade", "Upgrade", "h2c")
 	return cases

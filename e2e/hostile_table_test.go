@@ -13,12 +13,14 @@ import (
 	"parley/e2e/parleytest"
 )
 
-// hostileCase is a row of the table: attempts of one kind, and the word expected of each route; ""
+// hostileCase is a row of the table: attempts of one kind, and the words expected of the routes; ""
 // where the route can't carry them.
 type hostileCase struct {
 	name     string
 	attempts []attempt
-	want     [5]string
+	// want has POST, GET, WebSocket, SSE by POST, and SSE by GET; of a multipart response is expected what is
+	// of SSE by POST.
+	want [5]string
 	// field is what extensions.field must name; "" for not checked.
 	field string
 	// alike: the answers must not tell the attempts from each other.
@@ -122,9 +124,9 @@ func answers(t *testing.T, node *parleytest.Node, cases []hostileCase) (rows [][
 	cells := make([]string, len(cases)*len(routes))
 	var made atomic.Int64
 	crowd(len(cells), func(i int) {
-		c, r := cases[i/len(routes)], i%len(routes)
-		if cells[i] = uncarried; c.want[r] != "" {
-			cells[i] = c.run(t, node, routes[r], c.want[r])
+		c, r := cases[i/len(routes)], routes[i%len(routes)]
+		if cells[i] = uncarried; c.want[r.want] != "" {
+			cells[i] = c.run(t, node, r, c.want[r.want])
 			made.Add(int64(len(c.attempts)))
 		}
 	})

@@ -34,6 +34,8 @@ type attempt struct {
 // route is a way for one operation to the server and back: a column of the table.
 type route struct {
 	name string
+	// want is which of a case's words is expected of it.
+	want int
 	send func(context.Context, *parleytest.Node, attempt) outcome
 }
 
@@ -48,18 +50,21 @@ type outcome struct {
 }
 
 var routes = []route{
-	{"POST", func(ctx context.Context, n *parleytest.Node, a attempt) outcome {
+	{"POST", 0, func(ctx context.Context, n *parleytest.Node, a attempt) outcome {
 		return overHTTP(ctx, n, a, http.MethodPost, "application/graphql-response+json")
 	}},
-	{"GET", func(ctx context.Context, n *parleytest.Node, a attempt) outcome {
+	{"GET", 1, func(ctx context.Context, n *parleytest.Node, a attempt) outcome {
 		return overHTTP(ctx, n, a, http.MethodGet, "application/graphql-response+json")
 	}},
-	{"WebSocket", overSocket},
-	{"SSE by POST", func(ctx context.Context, n *parleytest.Node, a attempt) outcome {
+	{"WebSocket", 2, overSocket},
+	{"SSE by POST", 3, func(ctx context.Context, n *parleytest.Node, a attempt) outcome {
 		return overHTTP(ctx, n, a, http.MethodPost, "text/event-stream")
 	}},
-	{"SSE by GET", func(ctx context.Context, n *parleytest.Node, a attempt) outcome {
+	{"SSE by GET", 4, func(ctx context.Context, n *parleytest.Node, a attempt) outcome {
 		return overHTTP(ctx, n, a, http.MethodGet, "text/event-stream")
+	}},
+	{"multipart", 3, func(ctx context.Context, n *parleytest.Node, a attempt) outcome {
+		return overHTTP(ctx, n, a, http.MethodPost, parleytest.AcceptMultipart)
 	}},
 }
 
@@ -82,8 +87,11 @@ func overHTTP(ctx context.Context, n *parleytest.Node, a attempt, method, accept
 		return unseen(err)
 	}
 	defer response.Body.Close()
-	if strings.HasPrefix(response.Header.Get("Content-Type"), "text/event-stream") {
+	switch media, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";"); media {
+	case "text/event-stream":
 		return firstOfStream(response)
+	case "multipart/mixed":
+		return firstOfParts(response)
 	}
 	return documentOf(response)
 }
@@ -155,6 +163,33 @@ func firstOfStream(response *http.Response) outcome {
 			o.word += ", then " + event
 			return o
 		}
+	}
+}
+
+// firstOfParts reads a multipart response up to its first result. One that tells of errors must be followed
+// by the response's end.
+func firstOfParts(response *http.Response) (o outcome) {
+	next := parleytest.Parts(response)
+	for {
+		f, err := next()
+		if err != nil {
+			return unseen(err)
+		}
+		if f.Result.Data == nil && f.Result.Errors == nil {
+			continue // a position
+		}
+		body, err := json.Marshal(f.Result)
+		if err != nil {
+			return unseen(err)
+		}
+		o = outcome{word: wordFor(f.Result), result: f.Result, body: string(body)}
+		if len(f.Result.Errors) == 0 {
+			return o
+		}
+		if _, err := next(); !errors.Is(err, io.EOF) {
+			o.word += ", then more"
+		}
+		return o
 	}
 }
 

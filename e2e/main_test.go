@@ -18,6 +18,7 @@ func TestMain(m *testing.M) {
 var transports = map[string]parleytest.Subscriber{
 	"WebSocket": parleytest.OverWS,
 	"SSE":       parleytest.OverSSE,
+	"multipart": parleytest.OverMultipart,
 }
 
 const (

@@ -22,7 +22,9 @@ var stockClients = map[string]int{
 	"urql":                           1,
 	"urql over graphql-sse":          2,
 	"Apollo Client":                  1,
+	"Apollo Client over HTTP":        2,
 	"EventSource":                    2,
+	"subscriptions-transport-ws":     1,
 }
 
 // returnTime is how long a client may take to come back: after an outage it pauses for up to 12 s.
@@ -34,7 +36,7 @@ const returnTime = 3 * parleytest.Patience
 func TestStockClients(t *testing.T) {
 	t.Parallel()
 	// How often people may send is beside the point here.
-	settings := map[string]string{"PARLEY_RATE_LIMITS": "off", "PARLEY_DATA": t.TempDir()}
+	settings := map[string]string{"PARLEY_RATE_LIMITS": "off", "PARLEY_DATA": t.TempDir(), "PARLEY_LEGACY_WS": "true"}
 	t.Run("one node on SQLite", func(t *testing.T) {
 		proveStockClients(t, parleytest.Start(t, settings))
 	})
@@ -116,6 +118,41 @@ func TestStockClientWithoutTheLink(t *testing.T) {
 	}
 	if want := []string{"before", "after"}; !slices.Equal(gap.messages.seen[:2], want) {
 		t.Errorf("without: %q, want %q", gap.messages.seen[:2], want)
+	}
+}
+
+// TestStockClientsOutliveARestart: a server that stops in good order sends its clients off with words that
+// they come back for.
+func TestStockClientsOutliveARestart(t *testing.T) {
+	program, node := compiled(t), parleytest.Start(t, map[string]string{"PARLEY_DRAIN_WINDOW": "200ms"})
+	ada := parleytest.SignIn(t, node, "ada")
+	room, foreign := ada.CreateRoom(t, "Stock"), ada.CreatePublicRoom(t, "Foreign")
+	var followers []*follower
+	for _, name := range []string{"graphql-ws", "graphql-sse", "Apollo Client over HTTP"} {
+		followers = append(followers, startFollower(t, program, name, ada, room, foreign, node))
+	}
+	for _, f := range followers {
+		f.expect("follow")
+	}
+	want := []string{"before", "after"}
+	for i, content := range want {
+		if i > 0 {
+			node.Stop()
+			node.Restart()
+		}
+		ada.MustSend(t, room, content)
+		for _, f := range followers {
+			parleytest.Within(t, returnTime, f.name+" hears it", func() bool {
+				return f.messages.count() > i && f.events.count() > i
+			})
+		}
+	}
+	for _, f := range followers {
+		f.script.say("done")
+		f.script.finish()
+		if !slices.Equal(f.messages.seen, want) || f.returns() < stockClients[f.name] {
+			t.Errorf("%s: %q, came back %d times", f.name, f.messages.seen, f.returns())
+		}
 	}
 }
 

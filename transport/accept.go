@@ -15,6 +15,11 @@ const (
 	mediaMultipart   = "multipart/mixed"
 
 	charsetUTF8 = "; charset=utf-8"
+
+	// subscriptionSpec is the version of Apollo's multipart protocol for subscriptions that is spoken here.
+	subscriptionSpec = "1.0"
+	// streamTypes are what a client names to follow a subscription over HTTP.
+	streamTypes = mediaEventStream + " or " + mediaMultipart + ";subscriptionSpec=" + subscriptionSpec
 )
 
 // Accept is what a request wants as answer (RFC 9110 §12.5.1).
@@ -25,6 +30,8 @@ type Accept struct {
 type mediaRange struct {
 	media   string
 	quality float64
+	// params are the others: of multipart/mixed, what is to be in the parts.
+	params map[string]string
 }
 
 // maxMediaRanges bounds the ranges that are looked at; browsers send fewer than ten.
@@ -44,7 +51,7 @@ func ParseAccept(h http.Header) Accept {
 				continue
 			}
 		}
-		if accept.ranges = append(accept.ranges, mediaRange{media, quality}); len(accept.ranges) == maxMediaRanges {
+		if accept.ranges = append(accept.ranges, mediaRange{media, quality, params}); len(accept.ranges) == maxMediaRanges {
 			break
 		}
 	}
@@ -54,8 +61,16 @@ func ParseAccept(h http.Header) Accept {
 // EventStream reports whether an event stream is asked for by name.
 func (a Accept) EventStream() bool { return a.names(mediaEventStream) }
 
-// Multipart reports whether a multipart response is asked for by name.
-func (a Accept) Multipart() bool { return a.names(mediaMultipart) }
+// MultipartSubscription reports whether a multipart response for a subscription is asked for by name and
+// version, and with which boundary, "" for any.
+func (a Accept) MultipartSubscription() (boundary string, ok bool) {
+	for _, r := range a.ranges {
+		if r.media == mediaMultipart && r.params["subscriptionspec"] == subscriptionSpec && r.quality > 0 {
+			return r.params["boundary"], true
+		}
+	}
+	return "", false
+}
 
 // NamesJSON reports whether a single JSON response is asked for by name.
 func (a Accept) NamesJSON() bool { return a.names(mediaJSON) || a.names(mediaResponse) }

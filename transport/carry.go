@@ -29,7 +29,7 @@ func (c *Conn) Carry(id string, params *graphql.RawParams, end func(gqlerror.Lis
 	c.mu.Unlock()
 	started := c.crew.Work(&c.service.workers, func() {
 		defer c.recoverFault()
-		defer o.cancel()
+		defer o.hasRun()
 		call, errs := c.service.prepare(ctx, c.link.Executor, params)
 		if errs == nil && call.Type() != ast.Subscription {
 			errs = errorList(CodeInternal, "only subscriptions are carried")
@@ -41,7 +41,7 @@ func (c *Conn) Carry(id string, params *graphql.RawParams, end func(gqlerror.Lis
 		o.open(ctx, call)
 	})
 	if !started {
-		o.cancel()
+		o.hasRun()
 	}
 	return true
 }
@@ -56,9 +56,9 @@ func (c *Conn) Conclude(id string, frame []byte) {
 				c.answered.Add(-1)
 			}
 			o, _ = c.place(id)
-			o.cancel()
 		}
 		c.mu.Unlock()
+		o.hasRun()
 		o.answer(frame)
 		c.boundAnswers()
 	})

@@ -14,7 +14,7 @@ type metrics struct {
 func newMetrics(r prometheus.Registerer) *metrics {
 	m := &metrics{
 		connections: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Namespace: "parley", Name: "connections", Help: "Open WebSockets and event streams.",
+			Namespace: "parley", Name: "connections", Help: "Open WebSockets and streams over HTTP.",
 		}, []string{"transport"}),
 		closes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "parley", Name: "connection_closes_total", Help: "Connections that ended, by close code.",

@@ -125,7 +125,13 @@ func (s *Service) Respond(w http.ResponseWriter, r *http.Request, call *Call, er
 // NotAcceptable refuses to answer in any form that the client would take.
 func NotAcceptable() *Refusal {
 	return &Refusal{Status: http.StatusNotAcceptable, Code: CodeBadInput,
-		Message: "responses are " + mediaResponse + ", " + mediaJSON + " or, for subscriptions, " + mediaEventStream}
+		Message: "responses are " + mediaResponse + ", " + mediaJSON + " or, for subscriptions, " + streamTypes}
+}
+
+// RefuseSubscription tells who asked for a subscription by a plain request what would do.
+func RefuseSubscription() *Refusal {
+	return &Refusal{Status: http.StatusNotAcceptable, Code: CodeBadInput,
+		Message: "subscriptions are served over WebSocket (graphql-transport-ws) and over HTTP with Accept: " + streamTypes}
 }
 
 // requestErrors is the response of an operation that wasn't executed: without data.

@@ -1,7 +1,7 @@
-// Package transport is the server's side of sockets and streams: the [Conn] that WebSockets and
-// event streams share (outbox, flushing, heartbeat, operations, one close with one [Reason]), the
-// running of operations, and the [Service] that counts and drains connections. The wire protocols
-// themselves are the packages below this one, each a graphql.Transport.
+// Package transport is the server's side of sockets and streams: the [Conn] that WebSockets, event
+// streams and multipart responses share (outbox, flushing, heartbeat, operations, one close with one
+// [Reason]), the running of operations, and the [Service] that counts and drains connections. The wire
+// protocols themselves are the packages below this one, each a graphql.Transport.
 package transport
 
 import (

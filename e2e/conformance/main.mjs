@@ -5,6 +5,7 @@
 // It ends with 1 if the first server has a line wrong, with --strict also if one couldn't be judged.
 import { lines as http } from "./audits.mjs";
 import { lines as clients } from "./clients.mjs";
+import { lines as multipart } from "./multipart.mjs";
 import { Server } from "./server.mjs";
 import { lines as single } from "./single.mjs";
 import { lines as sse } from "./sse.mjs";
@@ -16,6 +17,7 @@ const groups = [
   { name: "graphql-transport-ws", lines: websocket },
   { name: "graphql-sse, distinct connections", lines: sse },
   { name: "graphql-sse, single connection", lines: single },
+  { name: "multipart responses, subscriptionSpec=1.0", lines: multipart },
   { name: "stock clients", lines: clients },
 ];
 

@@ -17,6 +17,13 @@ func OverSSE(ctx context.Context, c *Client, op Operation) (*Stream, error) {
 	if lastEventID != "" {
 		op.Extensions = nil
 	}
+	return overHTTP(ctx, c, op, http.Header{"Accept": {"text/event-stream"}, "Last-Event-Id": {lastEventID}}, func(r *http.Response, frames chan<- Frame) {
+		readEvents(bufio.NewReaderSize(r.Body, 1<<16), frames)
+	})
+}
+
+// overHTTP posts an operation and has the body of the response read.
+func overHTTP(ctx context.Context, c *Client, op Operation, header http.Header, read func(*http.Response, chan<- Frame)) (*Stream, error) {
 	body, err := json.Marshal(op)
 	if err != nil {
 		return nil, err
@@ -27,12 +34,9 @@ func OverSSE(ctx context.Context, c *Client, op Operation) (*Stream, error) {
 		cancel()
 		return nil, err
 	}
+	r.Header = header
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Accept", "text/event-stream")
 	r.Header.Set("Authorization", "Bearer "+c.Token)
-	if lastEventID != "" {
-		r.Header.Set("Last-Event-ID", lastEventID)
-	}
 	response, err := c.HTTP.Do(r)
 	if err != nil {
 		cancel()
@@ -49,7 +53,7 @@ func OverSSE(ctx context.Context, c *Client, op Operation) (*Stream, error) {
 		defer close(done)
 		defer close(frames)
 		defer response.Body.Close()
-		readEvents(bufio.NewReaderSize(response.Body, 1<<16), frames)
+		read(response, frames)
 	}()
 	return &Stream{Frames: frames, Close: func() { cancel(); <-done }}, nil
 }

@@ -31,10 +31,9 @@ func (t Transport) Do(w http.ResponseWriter, r *http.Request, executor graphql.G
 }
 
 func (t Transport) do(w http.ResponseWriter, r *http.Request, executor graphql.GraphExecutor) *transport.Refusal {
-	accept := transport.ParseAccept(r.Header)
 	served := r.Method == http.MethodGet || r.Method == http.MethodPost // else 405, whatever is accepted
-	if _, ok := accept.JSON(); !ok && served {
-		return notAcceptable(accept)
+	if _, ok := transport.ParseAccept(r.Header).JSON(); !ok && served {
+		return transport.NotAcceptable()
 	}
 	if transport.ShowsTicket(r) {
 		return &transport.Refusal{Status: http.StatusNotAcceptable, Code: transport.CodeBadInput,
@@ -51,24 +50,8 @@ func (t Transport) do(w http.ResponseWriter, r *http.Request, executor graphql.G
 		}
 	}
 	if call != nil && call.Type() == ast.Subscription {
-		return subscriptionRefusal(accept)
+		return transport.RefuseSubscription()
 	}
 	t.Service.Respond(w, r, call, errs)
 	return nil
-}
-
-// subscriptionRefusal names the transports that would do.
-func subscriptionRefusal(accept transport.Accept) *transport.Refusal {
-	message := "subscriptions are served over WebSocket (graphql-transport-ws) and, with Accept: text/event-stream, as server-sent events"
-	if accept.Multipart() {
-		message = "multipart responses are not supported; " + message
-	}
-	return &transport.Refusal{Status: http.StatusNotAcceptable, Code: transport.CodeBadInput, Message: message}
-}
-
-func notAcceptable(accept transport.Accept) *transport.Refusal {
-	if accept.Multipart() {
-		return subscriptionRefusal(accept)
-	}
-	return transport.NotAcceptable()
 }

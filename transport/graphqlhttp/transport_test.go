@@ -171,7 +171,7 @@ func TestAccept(t *testing.T) {
 	t.Run("multipart for a subscription is told what would do", func(t *testing.T) {
 		response, body := rig.Post(t, `{"query":"subscription { ticks(log: \"a\") }"}`, http.Header{"Accept": {"multipart/mixed, " + legacy}})
 		want(t, response, body, 406, "BAD_INPUT")
-		if !strings.Contains(body, "multipart responses are not supported") || !strings.Contains(body, "text/event-stream") {
+		if !strings.Contains(body, "multipart/mixed;subscriptionSpec=1.0") || !strings.Contains(body, "text/event-stream") {
 			t.Errorf("got %s", body)
 		}
 	})

@@ -113,11 +113,11 @@ func encode(t testing.TB, m message) string {
 	return string(encoded)
 }
 
-// read reads the next message that isn't a ping of positions.
+// read reads the next message that isn't a sign of life, with or without positions.
 func (c *client) read() (message, error) {
 	for {
 		m, err := c.readAny()
-		if err != nil || m.Type != "ping" {
+		if err != nil || m.Type != "ping" && m.Type != "ka" {
 			return m, err
 		}
 	}
@@ -134,7 +134,7 @@ func (c *client) readAny() (m message, err error) {
 	if err := json.Unmarshal(text, &m); err != nil {
 		return m, err
 	}
-	if m.Type == "ping" {
+	if m.Type == "ping" || m.Type == "ka" && m.Payload != nil {
 		var payload struct{ Cursors map[string]string }
 		if err := json.Unmarshal(m.Payload, &payload); err != nil {
 			return m, err
@@ -144,7 +144,7 @@ func (c *client) readAny() (m message, err error) {
 	return m, nil
 }
 
-// next returns the next message that isn't a ping of positions.
+// next returns the next message that isn't a sign of life.
 func (c *client) next() message {
 	c.t.Helper()
 	m, err := c.read()

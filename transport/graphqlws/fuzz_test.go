@@ -16,7 +16,7 @@ import (
 	"parley/transport"
 )
 
-// FuzzMessage: no text makes the decoder panic, and what it accepts has what its type needs.
+// FuzzMessage: no text makes the decoder panic, and what it accepts, in either protocol, has what its type needs.
 func FuzzMessage(f *testing.F) {
 	for _, seed := range []string{
 		`{"type":"connection_init","payload":{"a":1}}`, `{"type":"ping"}`, `{"type":"pong","payload":null}`, `{"type":"complete","id":"1"}`,
@@ -25,25 +25,27 @@ func FuzzMessage(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
+	f.Add([]byte(`{"type":"start","id":"1","payload":{"query":"{ a }"}}`))
+	f.Add([]byte(`{"type":"stop","id":"1"}`))
+	f.Add([]byte(`{"type":"connection_terminate","payload":null}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		m, err := decode(text)
-		if err != nil {
-			if reason := transport.ReasonBadMessage.Because(err.Error()); len(reason.Text) == 0 || len(reason.Text) > 123 {
-				t.Fatalf("reason %q", reason.Text)
+		for _, kinds := range []map[kind]content{clientKinds, legacyKinds} {
+			m, err := decode(text, kinds)
+			if err != nil {
+				if reason := transport.ReasonBadMessage.Because(err.Error()); len(reason.Text) == 0 || len(reason.Text) > 123 {
+					t.Fatalf("reason %q", reason.Text)
+				}
+				continue
 			}
-			return
-		}
-		switch m.kind {
-		case kindInit, kindPing, kindPong:
-			if m.payload != nil && m.payload[0] != '{' {
-				t.Fatalf("payload %s", m.payload)
-			}
-		case kindSubscribe, kindComplete:
-			if m.id == "" || len(m.id) > maxID || (m.kind == kindSubscribe) != (m.params != nil) {
+			has, known := kinds[m.kind]
+			switch {
+			case !known:
+				t.Fatalf("accepted %q", m.kind)
+			case m.payload != nil && (has&contentObject == 0 || m.payload[0] != '{'):
+				t.Fatalf("payload %s of %q", m.payload, m.kind)
+			case (m.id != "") != (has&contentID != 0) || len(m.id) > maxID || (m.params != nil) != (has&contentParams != 0):
 				t.Fatalf("got %+v", m)
 			}
-		default:
-			t.Fatalf("accepted %q", m.kind)
 		}
 	})
 }
@@ -97,21 +99,28 @@ func FuzzNext(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		framing, suffix := (&session{}).Framing(id)
-		bytesOut := append(framing.AppendEvent(nil, &delivery.Event{Payload: payload}), suffix...)
-		header, err := ws.ReadHeader(bytes.NewReader(bytesOut))
-		if err != nil || header.Masked || !header.Fin || header.OpCode != ws.OpText {
-			t.Fatalf("%+v, %v", header, err)
-		}
-		text := bytesOut[ws.HeaderSize(header):]
-		if int64(len(text)) != header.Length {
-			t.Fatalf("%d bytes, header says %d", len(text), header.Length)
-		}
-		var m struct{ Type, ID, Payload string }
-		if err := json.Unmarshal(text, &m); err != nil || m.Type != "next" || m.ID != id || m.Payload != value {
-			t.Fatalf("%s: %+v, %v", text, m, err)
+		for kind, wire := range map[string]transport.Wire{"next": &session{}, "data": legacy{&session{}}} {
+			checkNext(t, wire, kind, id, value, payload)
 		}
 	})
+}
+
+func checkNext(t *testing.T, wire transport.Wire, kind, id, value string, payload []byte) {
+	t.Helper()
+	framing, suffix := wire.Framing(id)
+	bytesOut := append(framing.AppendEvent(nil, &delivery.Event{Payload: payload}), suffix...)
+	header, err := ws.ReadHeader(bytes.NewReader(bytesOut))
+	if err != nil || header.Masked || !header.Fin || header.OpCode != ws.OpText {
+		t.Fatalf("%+v, %v", header, err)
+	}
+	text := bytesOut[ws.HeaderSize(header):]
+	if int64(len(text)) != header.Length {
+		t.Fatalf("%d bytes, header says %d", len(text), header.Length)
+	}
+	var m struct{ Type, ID, Payload string }
+	if err := json.Unmarshal(text, &m); err != nil || m.Type != kind || m.ID != id || m.Payload != value {
+		t.Fatalf("%s: %+v, %v", text, m, err)
+	}
 }
 
 func TestHeaders(t *testing.T) {

@@ -14,8 +14,10 @@ import (
 	"parley/transport"
 )
 
-// kind is the type of a message of graphql-transport-ws.
+// kind is the type of a message.
 type kind string
+
+// Messages of graphql-transport-ws.
 
 const (
 	kindInit      kind = "connection_init"
@@ -31,20 +33,36 @@ const (
 // maxID bounds an operation's id, in bytes; stock clients send UUIDs.
 const maxID = 128
 
-// clientMessage is a message of the client, decoded and checked.
+// clientMessage is a message of the client, decoded and checked: it has the content of its kind.
 type clientMessage struct {
 	kind kind
-	// id is the operation's; only for subscribe and complete.
-	id string
-	// payload is the JSON object of connection_init, ping and pong; nil if there is none.
+	id   string
+	// payload is a JSON object; nil if there is none.
 	payload json.RawMessage
-	// params is the payload of subscribe.
-	params *graphql.RawParams
+	params  *graphql.RawParams
 }
 
-// decode decodes a message. Its errors say, fit for a close frame, what is wrong with it. Members
+// content is what a message of the client has beside its type.
+type content uint8
+
+const (
+	// contentObject: an object as payload, or none.
+	contentObject content = 1 << iota
+	// contentID: an operation's id.
+	contentID
+	// contentParams: an operation as payload.
+	contentParams
+)
+
+// clientKinds are the messages that a client may send.
+var clientKinds = map[kind]content{
+	kindInit: contentObject, kindPing: contentObject, kindPong: contentObject,
+	kindSubscribe: contentID | contentParams, kindComplete: contentID,
+}
+
+// decode decodes one of the messages that a protocol knows. Its errors say, fit for a close frame, what is wrong with it. Members
 // that the protocol doesn't know are ignored.
-func decode(text []byte) (clientMessage, error) {
+func decode(text []byte, kinds map[kind]content) (clientMessage, error) {
 	members, err := decodeObject(text)
 	if err != nil {
 		return clientMessage{}, err
@@ -53,17 +71,18 @@ func decode(text []byte) (clientMessage, error) {
 	if json.Unmarshal(members["type"], (*string)(&m.kind)) != nil || m.kind == "" {
 		return m, errors.New("Invalid message: \"type\" must be a string")
 	}
-	switch m.kind {
-	case kindInit, kindPing, kindPong:
+	has, known := kinds[m.kind]
+	if !known {
+		return m, fmt.Errorf("Invalid message: unknown type %.40q", string(m.kind))
+	}
+	if has&contentObject != 0 {
 		m.payload, err = objectOrNothing(members["payload"])
-	case kindSubscribe:
-		if m.id, err = decodeID(members["id"]); err == nil {
-			m.params, err = decodeParams(members["payload"])
-		}
-	case kindComplete:
+	}
+	if has&contentID != 0 {
 		m.id, err = decodeID(members["id"])
-	default:
-		err = fmt.Errorf("Invalid message: unknown type %.40q", string(m.kind))
+	}
+	if has&contentParams != 0 && err == nil {
+		m.params, err = decodeParams(members["payload"])
 	}
 	return m, err
 }

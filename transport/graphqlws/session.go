@@ -15,7 +15,7 @@ import (
 	"parley/transport"
 )
 
-// session is the protocol's state of one connection.
+// session is the state of one connection, and speaks graphql-transport-ws on it.
 type session struct {
 	options transport.Options
 
@@ -39,7 +39,10 @@ const (
 func newSession(options transport.Options) *session { return &session{options: options} }
 
 // Receive implements transport.Wire.
-func (s *session) Receive(c *transport.Conn, in *bufio.Reader) error {
+func (s *session) Receive(c *transport.Conn, in *bufio.Reader) error { return s.receive(c, in, s.take) }
+
+// receive has messages taken by the protocol, and looks itself after what RFC 6455 asks for.
+func (s *session) receive(c *transport.Conn, in *bufio.Reader, take func(*transport.Conn, []byte)) error {
 	return readMessage(in, s.options.MaxFrame, func(m message) error {
 		if err := c.Frame(); err != nil {
 			return err
@@ -51,7 +54,7 @@ func (s *session) Receive(c *transport.Conn, in *bufio.Reader) error {
 		case m.op == ws.OpPing:
 			c.Send(frame(ws.OpPong, m.payload))
 		case m.op == ws.OpText:
-			s.take(c, m.payload)
+			take(c, m.payload)
 		}
 		return nil
 	})
@@ -77,7 +80,7 @@ func (s *session) takeClose(c *transport.Conn, payload []byte) error {
 // take handles a message of the protocol. What is wrong with it closes the connection, but the
 // frames after it can still be read.
 func (s *session) take(c *transport.Conn, text []byte) {
-	m, err := decode(text)
+	m, err := decode(text, clientKinds)
 	if err != nil {
 		c.Close(transport.ReasonBadMessage.Because(err.Error()))
 		return
@@ -121,15 +124,28 @@ func (s *session) move(from, to state) bool {
 
 // init judges connection_init while the connection reads on.
 func (s *session) init(c *transport.Conn, payload json.RawMessage) {
-	if !s.move(stateNew, stateAuthenticating) {
-		c.Close(transport.ReasonTooManyInits)
+	if !s.begin(c) {
 		return
 	}
-	c.CloseAt(time.Now().Add(s.options.InitTimeout), transport.ReasonOverload.Because("Authentication takes too long, please reconnect"))
-	c.Go(func() { s.authenticate(c, payload) })
+	c.Go(func() {
+		if s.authenticate(c, payload) {
+			c.Send(s.acknowledgement())
+		}
+	})
 }
 
-func (s *session) authenticate(c *transport.Conn, payload json.RawMessage) {
+// begin takes the first connection_init, whose judging may take its time, and refuses others.
+func (s *session) begin(c *transport.Conn) bool {
+	if !s.move(stateNew, stateAuthenticating) {
+		c.Close(transport.ReasonTooManyInits)
+		return false
+	}
+	c.CloseAt(time.Now().Add(s.options.InitTimeout), transport.ReasonOverload.Because("Authentication takes too long, please reconnect"))
+	return true
+}
+
+// authenticate judges connection_init, and reports whether its sender is welcome.
+func (s *session) authenticate(c *transport.Conn, payload json.RawMessage) (welcome bool) {
 	ctx, err := s.viewerContext(c.Context(), payload)
 	switch {
 	case errors.Is(err, transport.ErrTryLater):
@@ -138,11 +154,11 @@ func (s *session) authenticate(c *transport.Conn, payload json.RawMessage) {
 		c.Close(transport.ReasonForbidden.Because(err.Error()))
 	default:
 		c.CloseAt(time.Time{}, transport.ReasonDone)
-		if c.Identify(ctx) {
+		if welcome = c.Identify(ctx); welcome {
 			s.move(stateAuthenticating, stateReady)
-			c.Send(s.acknowledgement())
 		}
 	}
+	return welcome
 }
 
 func (s *session) viewerContext(ctx context.Context, payload json.RawMessage) (context.Context, error) {

@@ -1,5 +1,5 @@
 // Package graphqlws speaks graphql-transport-ws, the protocol of the graphql-ws clients, on
-// WebSockets (RFC 6455). Its frames put the operation's id last, so that subscriptions which share
+// WebSockets (RFC 6455), and where it is wanted its predecessor ([LegacySubprotocol]). Its frames put the operation's id last, so that subscriptions which share
 // a rendering share the bytes of whole frames but for the id.
 package graphqlws
 
@@ -14,13 +14,21 @@ import (
 	"parley/transport"
 )
 
-// Subprotocol is what a client must offer in Sec-WebSocket-Protocol.
-const Subprotocol = "graphql-transport-ws"
+// What a client may offer in Sec-WebSocket-Protocol.
+const (
+	// Subprotocol is the one that should be.
+	Subprotocol = "graphql-transport-ws"
+	// LegacySubprotocol is its predecessor, of subscriptions-transport-ws. It only sounds like the name of
+	// the library that speaks the other one.
+	LegacySubprotocol = "graphql-ws"
+)
 
 // Transport serves WebSocket upgrades.
 type Transport struct {
 	// Service has the settings, and counts the connections.
 	Service *transport.Service
+	// Legacy has [LegacySubprotocol] spoken, too, to clients that would rather have it.
+	Legacy bool
 }
 
 var _ graphql.Transport = Transport{}
@@ -46,8 +54,10 @@ func (t Transport) Do(w http.ResponseWriter, r *http.Request, executor graphql.G
 		return
 	}
 	upgrader := ws.HTTPUpgrader{
-		Timeout:  options.InitTimeout,
-		Protocol: func(offered string) bool { return offered == Subprotocol },
+		Timeout: options.InitTimeout,
+		Protocol: func(offered string) bool {
+			return offered == Subprotocol || t.Legacy && offered == LegacySubprotocol
+		},
 	}
 	socket, buffered, handshake, err := upgrader.Upgrade(r, w)
 	if err != nil { // the client has been told, if it is there
@@ -58,13 +68,17 @@ func (t Transport) Do(w http.ResponseWriter, r *http.Request, executor graphql.G
 	}
 	early, _ := buffered.Reader.Peek(buffered.Reader.Buffered()) // can't fail: that much is there
 	session := newSession(options)
-	conn, ok := t.Service.Connect(transport.Link{
+	link := transport.Link{
 		Protocol: "graphqlws", Socket: socket, Early: early, Context: base, Executor: executor,
 		Wire: session, Silence: 2 * options.Heartbeat,
-	})
+	}
+	if handshake.Protocol == LegacySubprotocol {
+		link.Protocol, link.Wire = "graphqlws-legacy", legacy{session}
+	}
+	conn, ok := t.Service.Connect(link)
 	switch {
 	case !ok:
-	case handshake.Protocol != Subprotocol:
+	case handshake.Protocol == "":
 		conn.Close(transport.ReasonNoSubprotocol)
 	default:
 		session.expectInit(conn)

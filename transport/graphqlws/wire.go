@@ -14,7 +14,8 @@ import (
 // framing is how an event becomes a next message: the header, and everything up to the payload's
 // end, is the same for all ids of one length.
 type framing struct {
-	// suffix is how many bytes follow the payload.
+	// prefix stands before the payload; suffix is how many bytes follow it.
+	prefix string
 	suffix int
 }
 
@@ -25,15 +26,17 @@ const (
 
 // AppendEvent implements delivery.Framing.
 func (f framing) AppendEvent(dst []byte, e *delivery.Event) []byte {
-	dst = appendHeader(dst, ws.OpText, len(nextPrefix)+len(e.Payload)+f.suffix)
-	return append(append(dst, nextPrefix...), e.Payload...)
+	dst = appendHeader(dst, ws.OpText, len(f.prefix)+len(e.Payload)+f.suffix)
+	return append(append(dst, f.prefix...), e.Payload...)
 }
 
 // Framing implements transport.Wire.
-func (s *session) Framing(id string) (delivery.Framing, []byte) {
+func (s *session) Framing(id string) (delivery.Framing, []byte) { return framed(nextPrefix, id) }
+
+func framed(prefix, id string) (delivery.Framing, []byte) {
 	suffix := append([]byte(idPrefix), quote(id)...)
 	suffix = append(suffix, '}')
-	return framing{len(suffix)}, suffix
+	return framing{prefix, len(suffix)}, suffix
 }
 
 func quote(id string) []byte {
@@ -54,8 +57,12 @@ func text(kind kind, payload json.RawMessage, id string) []byte {
 // Position implements transport.Wire: a ping, which a client that doesn't know of positions
 // answers, and ignores.
 func (s *session) Position(id, cursor string) []byte {
+	return text(kindPing, cursors(id, cursor), "")
+}
+
+func cursors(id, cursor string) json.RawMessage {
 	payload, _ := json.Marshal(map[string]map[string]string{"cursors": {id: cursor}}) // strings always marshal
-	return text(kindPing, payload, "")
+	return payload
 }
 
 // Result implements transport.Wire.

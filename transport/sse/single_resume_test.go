@@ -304,19 +304,19 @@ func TestSingleIsBounded(t *testing.T) {
 // TestSingleLargeAnswers: where each answer takes most of the room there is, and the reader takes its time, the ones that
 // have been read make room for the next.
 func TestSingleLargeAnswers(t *testing.T) {
-	n := newSingle(t, transport.Options{}, reservation.Options{Bytes: 1 << 20, Patience: 10 * time.Second})
+	n := newSingle(t, transport.Options{}, reservation.Options{Bytes: 100 << 10, Patience: 10 * time.Second})
 	m := reserve(t, n, "ada")
 	s := m.open(n, "")
-	const count = 12
+	const count = 8
 	asked := make(chan int, count)
 	go func() {
 		for i := range count {
-			response, _ := m.post(n, fmt.Sprint(i), `{ big(size: 900000) }`, "")
+			response, _ := m.post(n, fmt.Sprint(i), `{ big(size: 90000) }`, "")
 			asked <- response.StatusCode
 		}
 	}()
 	for i := range count {
-		if got := hear(s); got.id != fmt.Sprint(i) || len(got.value) != 900_000 {
+		if got := hear(s); got.id != fmt.Sprint(i) || len(got.value) != 90_000 {
 			t.Fatalf("%s: got %d bytes, %s", got.id, len(got.value), got.code)
 		}
 		hears(s, complete(fmt.Sprint(i)))

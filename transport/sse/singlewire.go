@@ -106,7 +106,7 @@ func (s *stream) appendBlock(dst []byte, kind string, id, payload []byte) []byte
 		b = appendData(append(b, "event: "+kind+"\n"...), id, payload)
 	}
 	s.scratch = append(b, '\n')
-	dst = appendChunk(dst, s.scratch)
+	dst = transport.AppendChunk(dst, s.scratch)
 	if cap(s.scratch) > maxScratch {
 		s.scratch = nil
 	}
@@ -136,7 +136,7 @@ func appendData(dst, id, payload []byte) []byte {
 func (*stream) Result(id string, response *graphql.Response) []byte {
 	quoted, _ := json.Marshal(id)
 	b := appendData([]byte("event: next\n"), quoted, transport.EncodeResponse(response))
-	return chunk(append(appendData(append(b, "\nevent: complete\n"...), quoted, nil), '\n'))
+	return transport.Chunk(append(appendData(append(b, "\nevent: complete\n"...), quoted, nil), '\n'))
 }
 
 // Errors implements transport.Wire.
@@ -147,7 +147,7 @@ func (s *stream) Errors(id string, errors gqlerror.List) []byte {
 // Complete implements transport.Wire.
 func (*stream) Complete(id string) []byte {
 	quoted, _ := json.Marshal(id)
-	return chunk(append(appendData([]byte("event: complete\n"), quoted, nil), '\n'))
+	return transport.Chunk(append(appendData([]byte("event: complete\n"), quoted, nil), '\n'))
 }
 
 // Heartbeat implements transport.Wire: a comment.
@@ -162,7 +162,7 @@ func (s *stream) Farewell(reason transport.Reason) []byte {
 			last = append(last, s.Errors(id, errors)...)
 		}
 	} else if reason.Retry {
-		last = chunk(retry(retryAfterEnd))
+		last = transport.Chunk(retry(retryAfterEnd))
 	}
-	return append(last, lastChunk...)
+	return append(last, transport.LastChunk...)
 }

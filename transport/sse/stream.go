@@ -1,7 +1,6 @@
 package sse
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,6 +31,7 @@ var (
 
 // stream is the owner's side of an open stream: it does what it finds in the reservation.
 type stream struct {
+	transport.OneWay
 	mode    Single
 	opened  *reservation.Reservation
 	conn    *transport.Conn
@@ -138,7 +138,7 @@ func (t Single) open(w http.ResponseWriter, r *http.Request, base context.Contex
 		return t.failure(err)
 	}
 	s.progress, s.taken = s.opened.Progress(from), s.opened.First-1
-	greeting := head(w.Header())
+	greeting := events.Greeting(w.Header())
 	s.mu.Lock()
 	greeting = s.appendBlock(greeting, "", nil, nil)
 	s.mu.Unlock()
@@ -189,9 +189,6 @@ func isOver(err error) bool {
 }
 
 func (s *stream) log() *slog.Logger { return s.mode.Service.Options().Log }
-
-// Receive implements transport.Wire: the client has nothing to say here.
-func (*stream) Receive(c *transport.Conn, in *bufio.Reader) error { return wire{}.Receive(c, in) }
 
 // request is how a subscription's request is kept.
 type request struct {

@@ -2,8 +2,8 @@
 //
 //	bare ADDR ONCE
 //
-// ONCE is how many waiting messages one write may carry, 1 to 16. A client's first line is "follow ROOM" or
-// "publish"; a publisher's messages are a line "ROOM LENGTH" and so many bytes, and are not acknowledged.
+// ONCE is how many waiting messages one write may carry. A client's first line is "follow ROOM…" or "publish"; a
+// publisher's messages are a line "ROOM LENGTH" and so many bytes, and are not acknowledged.
 package main
 
 import (
@@ -14,13 +14,19 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 )
 
 type rooms struct {
 	once int
 	mu   sync.Mutex
-	all  map[string][]*follower
+	all  map[string]*room
+}
+
+type room struct {
+	mu        sync.Mutex
+	followers []*follower
 }
 
 type follower struct {
@@ -37,7 +43,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	r := &rooms{once: once, all: map[string][]*follower{}}
+	r := &rooms{once: once, all: map[string]*room{}}
 	for {
 		conn, err := listener.Accept()
 		if err != nil {
@@ -47,42 +53,72 @@ func main() {
 	}
 }
 
+// serve reads the first line byte by byte, so that a follower is left without a buffer.
 func (r *rooms) serve(conn net.Conn) {
-	in := bufio.NewReaderSize(conn, 1<<10)
-	var verb, room string
-	if _, err := fmt.Fscanln(in, &verb, &room); verb == "follow" && err == nil {
-		r.follow(conn, room)
+	var line []byte
+	for one := make([]byte, 1); ; line = append(line, one[0]) {
+		if _, err := conn.Read(one); err != nil {
+			return
+		}
+		if one[0] == '\n' {
+			break
+		}
+	}
+	if names := strings.Fields(string(line)); len(names) > 1 && names[0] == "follow" {
+		r.follow(conn, names[1:])
 		return
 	}
+	r.read(bufio.NewReader(conn))
+}
+
+// read takes a publisher's messages.
+func (r *rooms) read(in *bufio.Reader) {
 	for {
+		var name string
 		var size int
-		if _, err := fmt.Fscanln(in, &room, &size); err != nil {
+		if _, err := fmt.Fscanln(in, &name, &size); err != nil {
 			return
 		}
 		message := make([]byte, size)
 		if _, err := io.ReadFull(in, message); err != nil {
 			return
 		}
-		r.publish(room, message)
+		r.room(name).publish(message)
 	}
 }
 
-func (r *rooms) follow(conn net.Conn, room string) {
+func (r *rooms) room(name string) *room {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.all[name] == nil {
+		r.all[name] = &room{}
+	}
+	return r.all[name]
+}
+
+func (r *rooms) follow(conn net.Conn, names []string) {
 	f := &follower{conn: conn}
 	if r.once > 1 {
 		f.waiting = make(chan []byte, 1024)
 		go f.write(r.once)
 	}
-	r.mu.Lock()
-	r.all[room] = append(r.all[room], f)
-	r.mu.Unlock()
+	for _, name := range names {
+		r.room(name).join(f)
+	}
 	_, _ = conn.Write([]byte("ok\n")) // whoever has gone is noticed by the next write
+	_, _ = conn.Read(make([]byte, 1)) // a goroutine for each connection, as every server needs one to hear of its end
 }
 
-func (r *rooms) publish(room string, message []byte) {
+func (r *room) join(f *follower) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, f := range r.all[room] {
+	r.followers = append(r.followers, f)
+}
+
+func (r *room) publish(message []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, f := range r.followers {
 		if f.waiting != nil {
 			f.waiting <- message
 		} else {

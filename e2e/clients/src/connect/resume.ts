@@ -92,3 +92,10 @@ export function resuming<Create extends CreateClient>(
 
   return { ...client, subscribe, iterate } as ReturnType<Create>;
 }
+
+/** Has a payload say where to go on. */
+export function move(payload: Payload | undefined, cursor: unknown): void {
+  if (payload && typeof cursor === "string" && cursor !== "") {
+    Object.assign(payload, { extensions: { ...payload.extensions, resume: cursor } });
+  }
+}

@@ -2,13 +2,15 @@
 import { createClient } from "graphql-ws";
 import WebSocket from "ws";
 import { connect as connectApollo } from "../connect/apollo.js";
+import { connect as connectApolloByHTTP } from "../connect/apollo-http.js";
 import { connect as openStreams } from "../connect/graphql-sse.js";
 import { connect as openSingle } from "../connect/graphql-sse-single.js";
 import { connect as openSocket } from "../connect/graphql-ws.js";
 import { pause, retryAttempts } from "../connect/retry.js";
+import { connect as openLegacySocket } from "../connect/subscriptions-transport-ws.js";
 import { connect as connectURQL } from "../connect/urql.js";
 import { eventSource } from "./browser.js";
-import { apollo, type Stock, streaming, urql } from "./stock.js";
+import { apollo, legacy, type Stock, streaming, urql } from "./stock.js";
 import { settings, tell } from "./test.js";
 
 // Browsers have it, and Node from 22 on.
@@ -16,7 +18,7 @@ globalThis.WebSocket ??= WebSocket as unknown as typeof globalThis.WebSocket;
 
 export interface Proof {
   stock: Stock;
-  /** The server has told positions over a WebSocket, for so many subscriptions. For event streams, null: one has to give `after`. */
+  /** The server has told positions, for so many subscriptions. For event streams, null: one has to give `after`. */
   positions: (() => number) | null;
   dispose(): void;
 }
@@ -77,6 +79,18 @@ export const clients: Record<string, () => Proof | Promise<Proof>> = {
   "Apollo Client"() {
     const { client, ...proof } = socket();
     return { stock: apollo(connectApollo(endpoint, token, client)), ...proof };
+  },
+  "subscriptions-transport-ws"() {
+    const { client, subscribe } = openLegacySocket(endpoint, token);
+    client.onReconnected(() => tell({ returned: true }));
+    return { stock: legacy(subscribe), positions: null, dispose: () => client.close() };
+  },
+  "Apollo Client over HTTP"() {
+    let begun = 0;
+    const client = connectApolloByHTTP(endpoint, token, {
+      connected: (wasRetry) => (wasRetry ? tell({ returned: true }) : begun++),
+    });
+    return { stock: apollo(client), positions: () => begun, dispose: () => client.stop() };
   },
   async EventSource() {
     const proof = await eventSource(endpoint, token, () => tell({ returned: true }));

@@ -5,6 +5,9 @@ import type { CombinedError, Client as URQL } from "@urql/core";
 import { print } from "graphql";
 import type { Client as EventStreams } from "graphql-sse";
 import type { Client as Socket } from "graphql-ws";
+import type { connect as openLegacySocket } from "../connect/subscriptions-transport-ws.js";
+
+type Subscribe = ReturnType<typeof openLegacySocket>["subscribe"];
 
 // biome-ignore lint/suspicious/noExplicitAny: what clients ask of variables
 export type Variables = Record<string, any>;
@@ -72,6 +75,18 @@ export function streaming(
     });
   }
   return { query: ask, mutate: ask, subscribe };
+}
+
+/** subscriptions-transport-ws, which tells of one error alone. */
+export function legacy(subscribe: Subscribe): Stock {
+  return streaming({
+    subscribe: (payload, sink) =>
+      subscribe(payload, {
+        next: (result) => sink.next(result as never),
+        error: (failure) => sink.error([failure]),
+        complete: () => sink.complete(),
+      }),
+  } as Pick<Socket, "subscribe">);
 }
 
 export function urql(client: URQL): Stock {

@@ -1,0 +1,72 @@
+package multipart_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"parley/transport"
+	"parley/transport/transporttest"
+)
+
+func TestScenarios(t *testing.T) { transporttest.Run(t, suiteClient{}) }
+
+type suiteClient struct{}
+
+func (suiteClient) Construct(s *transport.Service) graphql.Transport { return construct(s) }
+
+func (suiteClient) Subscribe(t testing.TB, rig *transporttest.Rig, viewer, query, resume string) transporttest.Stream {
+	t.Helper()
+	request, err := json.Marshal(map[string]any{"query": query, "extensions": map[string]any{"resume": resume}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &stream{parts: post(t, rig, string(request), http.Header{
+		"Viewer": {viewer}, "Accept": {"multipart/mixed;subscriptionSpec=1.0"},
+	})}
+}
+
+type stream struct {
+	*parts
+	over, retry bool
+}
+
+// Next takes the closing delimiter for completion, unless an error came before it.
+func (s *stream) Next() transporttest.Item {
+	s.t.Helper()
+	for {
+		part, err := s.part()
+		if err != nil {
+			return s.end()
+		}
+		told := parse(s.t, part)
+		switch {
+		case len(told.Errors) > 0:
+			s.over = true
+			if code := told.Errors[0].Extensions.Code; code != transport.CodeUnavailable {
+				return transporttest.Item{Kind: transporttest.Errors, Code: code}
+			}
+			s.retry = true
+		case told.Extensions.Cursor != "":
+			return transporttest.Item{Kind: transporttest.Position, Cursor: told.Extensions.Cursor}
+		case told.Payload != nil:
+			value, cursor, code := told.result(s.t)
+			if s.over = code != ""; s.over {
+				return transporttest.Item{Kind: transporttest.Errors, Code: code}
+			}
+			return transporttest.Item{Kind: transporttest.Event, Value: value, Cursor: cursor}
+		case part != "{}":
+			s.t.Errorf("got a part %s", part)
+		}
+	}
+}
+
+func (s *stream) end() transporttest.Item {
+	if !s.over {
+		s.over = true
+		return transporttest.Item{Kind: transporttest.Complete}
+	}
+	return transporttest.Item{Kind: transporttest.End, Retry: s.retry}
+}
