@@ -299,6 +299,12 @@ func (w *singleWorld) revoked(t *testing.T) {
 	s := w.reserve(t, w.ada)
 	stream := w.open(t, s)
 	s.MustRun(t, "1", follow(messageAdded, w.room, ""))
+	w.ada.MustSend(t, w.room, whispered)
+	for e := range stream.Events {
+		if e.Event == "next" {
+			break // what was only asked for isn't told of the end, but that the reservation has gone
+		}
+	}
 	revoke(t, w.node, map[string]string{"user": "ada"})
 	told := ""
 	for e := range stream.Events {
