@@ -8,7 +8,7 @@ PROOFS = prove-laptop prove-cluster prove-redis prove-rendering prove-presence p
 	prove-clients \
 	prove-single \
 	prove-conformance \
-	prove-trouble \
+	prove-trouble prove-restart \
 	prove-playground prove-suites \
 	prove-soak prove-fuzz
 
@@ -93,6 +93,8 @@ prove-hostile: ## bad input of every kind, over every transport; all abuses, and
 prove-identity: ## 10,000 revocations and 10,000 expiries under traffic at two nodes; refresh, tickets, an issuer that rotates, fails and stalls
 	$(PROVE) -timeout 90m -run 'TestIdentity' ./e2e
 	$(PROVE) -run 'TestKeySet|TestRevo|TestTicket' ./auth
+prove-restart: ## three nodes restarted in turn under 5,000 connections and 200 messages a second: nothing lost, nobody comes in a herd
+	$(PROVE) -run 'TestRollingRestart' ./e2e
 prove-limits: ## each limit by every transport; 20,000 connections and 200,000 bad frames leave nothing behind
 	$(PROVE) -run 'TestLimits' ./e2e
 	$(PROVE) -run 'TestStore/rates|TestStoreAcross/rates|TestRate' ./store/redis ./store/sqlite

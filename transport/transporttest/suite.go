@@ -122,6 +122,7 @@ func end(t testing.TB, stream Stream) Item {
 func (s suite) order(t *testing.T) {
 	rig := s.rig(t, transport.Options{})
 	const readers, events = 5, 400
+	start := rig.Logs.Tail("a").String()
 	var published sync.WaitGroup
 	published.Go(func() {
 		for n := range events {
@@ -131,15 +132,9 @@ func (s suite) order(t *testing.T) {
 			}
 		}
 	})
-	start := rig.Logs.Tail("a").String()
 	for range readers {
 		stream := s.client.Subscribe(t, rig, "", ticks("a"), start)
-		first := event(t, stream)
-		var n int
-		if _, err := fmt.Sscan(first.Value, &n); err != nil {
-			t.Fatal(err)
-		}
-		for n++; n < events; n++ {
+		for n := range events {
 			if got := event(t, stream); got.Value != fmt.Sprint(n) {
 				t.Fatalf("got %+v, want %d", got, n)
 			}
