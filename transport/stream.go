@@ -98,10 +98,6 @@ func (s *Service) stream(base context.Context, w http.ResponseWriter, r *http.Re
 	}
 }
 
-// Greeting returns what a response that takes its connection over begins with: the head, with what middleware has
-// set, and the opening.
-func (as Stream) Greeting(h http.Header) []byte { return append(as.head(h), Chunk(as.Opening())...) }
-
 // hijack takes the socket over and serves the subscription on it.
 func (s *Service) hijack(ctx context.Context, w http.ResponseWriter, executor graphql.GraphExecutor, opened *render.Opened, as Stream) bool {
 	// What came behind the request would be another one: the head says that it isn't served.
@@ -123,8 +119,9 @@ func (s *Service) hijack(ctx context.Context, w http.ResponseWriter, executor gr
 	return ok
 }
 
-// head returns the head of a hijacked response, with what middleware has set.
-func (as Stream) head(h http.Header) []byte {
+// Greeting returns what a hijacked response begins with: the head, with what middleware has set, and the
+// opening.
+func (as Stream) Greeting(h http.Header) []byte {
 	h = h.Clone()
 	as.setHead(h)
 	h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
@@ -135,7 +132,7 @@ func (as Stream) head(h http.Header) []byte {
 	b.WriteString("HTTP/1.1 200 OK\r\n")
 	_ = h.Write(&b) // a buffer takes everything
 	b.WriteString("\r\n")
-	return b.Bytes()
+	return AppendChunk(b.Bytes(), as.Opening())
 }
 
 // setHead sets the fields of the head. Proxies must neither keep, nor change, nor hold back what comes.

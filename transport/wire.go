@@ -16,7 +16,8 @@ import (
 // from one goroutine at a time, its methods are safe for concurrent use; what they return isn't
 // changed afterwards. Frames returned as nil aren't sent.
 type Wire interface {
-	// Receive reads one message of the peer and handles it, waiting for nothing but its bytes.
+	// Receive reads one message of the peer and handles it, waiting for nothing but its bytes, or else
+	// no longer than the connection's context lasts.
 	// A [Reason] as error means that nothing after it can be understood; any other error is the
 	// network's. While the connection closes it only looks for the peer's farewell, which is io.EOF.
 	Receive(c *Conn, in *bufio.Reader) error
