@@ -8,7 +8,7 @@ PROOFS = prove-laptop prove-cluster prove-redis prove-rendering prove-presence p
 	prove-clients \
 	prove-single \
 	prove-conformance \
-	prove-trouble prove-restart \
+	prove-trouble prove-restart prove-readers \
 	prove-playground prove-suites \
 	prove-soak prove-fuzz
 
@@ -95,6 +95,8 @@ prove-identity: ## 10,000 revocations and 10,000 expiries under traffic at two n
 	$(PROVE) -run 'TestKeySet|TestRevo|TestTicket' ./auth
 prove-restart: ## three nodes restarted in turn under 5,000 connections and 200 messages a second: nothing lost, nobody comes in a herd
 	$(PROVE) -run 'TestRollingRestart' ./e2e
+prove-readers: ## 500 readers stand still for a minute under traffic: flat memory, nobody waits, and woken they get everything once
+	$(PROVE) -run 'TestStoppedReaders' ./e2e
 prove-limits: ## each limit by every transport; 20,000 connections and 200,000 bad frames leave nothing behind
 	$(PROVE) -run 'TestLimits' ./e2e
 	$(PROVE) -run 'TestStore/rates|TestStoreAcross/rates|TestRate' ./store/redis ./store/sqlite
