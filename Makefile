@@ -6,6 +6,7 @@ GQLGEN      = github.com/99designs/gqlgen
 PROOFS = prove-laptop prove-cluster prove-redis prove-rendering prove-presence prove-hostile \
 	prove-identity prove-limits \
 	prove-clients \
+	prove-single \
 	prove-conformance \
 	prove-trouble prove-restart prove-readers \
 	prove-playground prove-suites \
@@ -103,6 +104,9 @@ prove-playground: ## sign in, subscribe, send and receive in headless Chromium
 	$(PROVE) -run 'TestPlayground' ./e2e
 prove-clients: ## 50 forced reconnects of each stock client under traffic: no gap, no duplicate
 	$(PROVE) -run 'TestStockClient' ./e2e
+prove-single: ## graphql-sse's single connection mode: three nodes behind HAProxy, the owner killed at every step and under traffic; hostile clients
+	$(PROVE) -run 'TestSingleConnection|TestHostileSingle' ./e2e
+	$(PROVE) -run 'TestSingle|TestChecklist(Res|Stream|Op|Late)' ./transport/sse
 prove-conformance: ## every line of the protocols' checklists, ours and gqlgen's side by side; the draft's statuses
 	$(PROVE) -run 'TestConformance|TestDraft2026' ./e2e
 	$(PROVE) -run 'TestChecklist' ./transport/...

@@ -38,6 +38,15 @@ type Wire interface {
 	Farewell(reason Reason) []byte
 }
 
+// Stamping is a Wire whose frames of operations are completed as they leave, when it is known what the client has
+// got by then. Its framings have no suffix.
+type Stamping interface {
+	Wire
+	// Stamp returns, for an operation that is about to begin, what appends to dst the bytes that a frame becomes. It is
+	// called in the order in which frames leave, and must not block.
+	Stamp(id string) func(dst, frame []byte) []byte
+}
+
 // Link is a socket on its way from the HTTP server to a connection. It must not refer to the
 // request, which would stay in memory as long as the connection.
 type Link struct {
@@ -57,4 +66,6 @@ type Link struct {
 	Silence time.Duration
 	// Single says that the connection ends with its operation.
 	Single bool
+	// Ended is called when everything else of the connection has ended; nil for nobody.
+	Ended func(Reason)
 }
