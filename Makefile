@@ -6,8 +6,9 @@ GQLGEN      = github.com/99designs/gqlgen
 PROOFS = prove-laptop prove-cluster prove-redis prove-rendering prove-presence prove-hostile \
 	prove-identity prove-limits \
 	prove-clients \
+	prove-single \
 	prove-conformance \
-	prove-trouble prove-restart \
+	prove-trouble prove-restart prove-readers \
 	prove-playground prove-suites \
 	prove-soak prove-fuzz
 
@@ -94,6 +95,8 @@ prove-identity: ## 10,000 revocations and 10,000 expiries under traffic at two n
 	$(PROVE) -run 'TestKeySet|TestRevo|TestTicket' ./auth
 prove-restart: ## three nodes restarted in turn under 5,000 connections and 200 messages a second: nothing lost, nobody comes in a herd
 	$(PROVE) -run 'TestRollingRestart' ./e2e
+prove-readers: ## 500 readers stand still for a minute under traffic: flat memory, nobody waits, and woken they get everything once
+	$(PROVE) -run 'TestStoppedReaders' ./e2e
 prove-limits: ## each limit by every transport; 20,000 connections and 200,000 bad frames leave nothing behind
 	$(PROVE) -run 'TestLimits' ./e2e
 	$(PROVE) -run 'TestStore/rates|TestStoreAcross/rates|TestRate' ./store/redis ./store/sqlite
@@ -101,6 +104,9 @@ prove-playground: ## sign in, subscribe, send and receive in headless Chromium
 	$(PROVE) -run 'TestPlayground' ./e2e
 prove-clients: ## 50 forced reconnects of each stock client under traffic: no gap, no duplicate
 	$(PROVE) -run 'TestStockClient' ./e2e
+prove-single: ## graphql-sse's single connection mode: three nodes behind HAProxy, the owner killed at every step and under traffic; hostile clients
+	$(PROVE) -run 'TestSingleConnection|TestHostileSingle' ./e2e
+	$(PROVE) -run 'TestSingle|TestChecklist(Res|Stream|Op|Late)' ./transport/sse
 prove-conformance: ## every line of the protocols' checklists, ours and gqlgen's side by side; the draft's statuses
 	$(PROVE) -run 'TestConformance|TestDraft2026' ./e2e
 	$(PROVE) -run 'TestChecklist' ./transport/...

@@ -47,22 +47,25 @@ type config struct {
 
 	TicketTTL      time.Duration `env:"PARLEY_TICKET_TTL" default:"1m" help:"How long a ticket may wait to be opened first."`
 	MaxTickets     int           `env:"PARLEY_MAX_TICKETS" default:"100" help:"Tickets of one user; beyond, the one that was used longest ago goes."`
+	ReservationTTL time.Duration `env:"PARLEY_RESERVATION_TTL" default:"1m" help:"How long a reserved event stream may wait to be opened, or opened again."`
 	MaxRevocations int           `env:"PARLEY_MAX_REVOCATIONS" default:"100000" help:"Revocations that are kept."`
 
-	MaxContent    int `env:"PARLEY_MAX_CONTENT" default:"8192" help:"Bytes of one message's content."`
-	MaxName       int `env:"PARLEY_MAX_NAME" default:"120" help:"Characters of a room's name."`
-	MaxMetadata   int `env:"PARLEY_MAX_METADATA" default:"4096" help:"Bytes of a room's metadata."`
-	MaxRooms      int `name:"max-rooms-per-user" env:"PARLEY_MAX_ROOMS_PER_USER" default:"10000" help:"Rooms one user may be a member of."`
-	MaxMembers    int `name:"max-members-per-room" env:"PARLEY_MAX_MEMBERS_PER_ROOM" default:"100000" help:"Members of one room."`
-	MaxPresence   int `env:"PARLEY_MAX_PRESENCE" default:"1000" help:"Members up to which a room's presence can be followed."`
-	MaxAudiences  int `env:"PARLEY_MAX_AUDIENCES" default:"2000" help:"Audiences of one room, or of one presence or typing topic, for whom its events are rendered apart."`
-	MaxOperations int `env:"PARLEY_MAX_OPERATIONS" default:"100" help:"Operations at a time on one connection."`
-	MaxFrame      int `env:"PARLEY_MAX_FRAME" default:"131072" help:"Bytes of one WebSocket message."`
-	MaxBody       int `env:"PARLEY_MAX_BODY" default:"131072" help:"Bytes of one HTTP body."`
-	MaxOutbox     int `env:"PARLEY_MAX_OUTBOX" default:"1048576" help:"Bytes that may wait for one connection; a subscription for which there is no room is served from the log, as its reader reads."`
-	MaxAnswers    int `env:"PARLEY_MAX_ANSWERS" default:"16777216" help:"Bytes of answers that may wait for one connection beside those."`
-	StoreQueue    int `env:"PARLEY_STORE_QUEUE" default:"1024" help:"Calls that may wait for the store at a time; more are answered UNAVAILABLE at once."`
-	LogMaxEntries int `name:"log-max-entries" env:"PARLEY_LOG_MAX_ENTRIES" default:"10000" help:"Entries of one room's log that can be resumed from. Messages are kept regardless."`
+	MaxContent          int `env:"PARLEY_MAX_CONTENT" default:"8192" help:"Bytes of one message's content."`
+	MaxName             int `env:"PARLEY_MAX_NAME" default:"120" help:"Characters of a room's name."`
+	MaxMetadata         int `env:"PARLEY_MAX_METADATA" default:"4096" help:"Bytes of a room's metadata."`
+	MaxRooms            int `name:"max-rooms-per-user" env:"PARLEY_MAX_ROOMS_PER_USER" default:"10000" help:"Rooms one user may be a member of."`
+	MaxMembers          int `name:"max-members-per-room" env:"PARLEY_MAX_MEMBERS_PER_ROOM" default:"100000" help:"Members of one room."`
+	MaxPresence         int `env:"PARLEY_MAX_PRESENCE" default:"1000" help:"Members up to which a room's presence can be followed."`
+	MaxAudiences        int `env:"PARLEY_MAX_AUDIENCES" default:"2000" help:"Audiences of one room, or of one presence or typing topic, for whom its events are rendered apart."`
+	MaxOperations       int `env:"PARLEY_MAX_OPERATIONS" default:"100" help:"Operations at a time on one connection."`
+	MaxFrame            int `env:"PARLEY_MAX_FRAME" default:"131072" help:"Bytes of one WebSocket message."`
+	MaxBody             int `env:"PARLEY_MAX_BODY" default:"131072" help:"Bytes of one HTTP body."`
+	MaxOutbox           int `env:"PARLEY_MAX_OUTBOX" default:"1048576" help:"Bytes that may wait for one connection; a subscription for which there is no room is served from the log, as its reader reads."`
+	MaxAnswers          int `env:"PARLEY_MAX_ANSWERS" default:"16777216" help:"Bytes of answers that may wait for one connection beside those."`
+	MaxReservations     int `env:"PARLEY_MAX_RESERVATIONS" default:"50" help:"Reserved event streams of one user; beyond, the one that would end first goes."`
+	MaxReservationBytes int `env:"PARLEY_MAX_RESERVATION_BYTES" default:"4194304" help:"Bytes of requests, and of answers, that are kept for one reserved event stream."`
+	StoreQueue          int `env:"PARLEY_STORE_QUEUE" default:"1024" help:"Calls that may wait for the store at a time; more are answered UNAVAILABLE at once."`
+	LogMaxEntries       int `name:"log-max-entries" env:"PARLEY_LOG_MAX_ENTRIES" default:"10000" help:"Entries of one room's log that can be resumed from. Messages are kept regardless."`
 
 	Rates          rateSettings `embed:""`
 	TrustedProxies []string     `env:"PARLEY_TRUSTED_PROXIES" sep:"," help:"Addresses or prefixes (CIDR) of proxies that say where requests come from."`
@@ -132,6 +135,8 @@ func (c *config) validate() error {
 	check(!c.development() || c.AuthMaxLifetime == 0 || c.AuthMaxLifetime >= auth.DevTokenLifetime,
 		"PARLEY_AUTH_MAX_LIFETIME must be at least %v in development, which signs tokens for that long", auth.DevTokenLifetime)
 	check(c.TicketTTL >= time.Second, "PARLEY_TICKET_TTL must be at least 1s")
+	check(c.ReservationTTL >= time.Second, "PARLEY_RESERVATION_TTL must be at least 1s")
+	check(c.MaxReservationBytes >= c.MaxBody, "PARLEY_MAX_RESERVATION_BYTES must be at least PARLEY_MAX_BODY")
 	check(c.ExpirySpread >= 0, "PARLEY_EXPIRY_SPREAD must not be negative")
 	check(c.InitTimeout > 0, "PARLEY_INIT_TIMEOUT must be positive")
 	check(c.PresenceTTL >= 3*time.Second, "PARLEY_PRESENCE_TTL must be at least 3s")

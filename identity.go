@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"parley/auth"
+	"parley/reservation"
 	"parley/resolvers"
 	"parley/transport"
 )
@@ -219,6 +220,46 @@ func (i *identity) redeem(ctx context.Context, ticket string) (context.Context, 
 	}
 	base := context.WithValue(located(ctx), admissionKey{}, admission)
 	return auth.WithViewer(base, admission.Viewer), resolvers.TicketOperation(admission.Document, variables), nil
+}
+
+// holder is whose the reservation is that a connection of ctx makes.
+func (i *identity) holder(ctx context.Context) (reservation.Holder, bool) {
+	viewer := auth.ViewerFrom(ctx)
+	if viewer == nil {
+		return reservation.Holder{}, false
+	}
+	text, err := json.Marshal(viewer)
+	return reservation.Holder{User: viewer.ID, Viewer: text, Expires: viewer.Expires}, err == nil
+}
+
+// heldBy returns the viewer of a reservation, if they are still who may.
+func (i *identity) heldBy(text []byte) (*auth.Viewer, error) {
+	var viewer auth.Viewer
+	if err := json.Unmarshal(text, &viewer); err != nil {
+		return nil, fmt.Errorf("%w: a reservation in the store can't be read", transport.ErrTryLater)
+	}
+	if !time.Now().Before(viewer.Expires) {
+		return nil, auth.ErrExpired
+	}
+	return &viewer, tryLater(i.revocations.Check(&viewer))
+}
+
+// admit lets the holder of a reservation in who shows nothing else, as EventSource can't.
+func (i *identity) admit(r *http.Request, text []byte) (context.Context, error) {
+	viewer, err := i.heldBy(text)
+	if err != nil {
+		return nil, err
+	}
+	return auth.WithViewer(located(r.Context()), viewer), nil
+}
+
+// renewHolder has a stream go on with the newer token that came with an operation.
+func (i *identity) renewHolder(conn *transport.Conn, text []byte) error {
+	viewer, err := i.heldBy(text)
+	if err != nil {
+		return err
+	}
+	return i.renew(conn, viewer)
 }
 
 // expires returns when the viewer's connection is to be closed: never later than its token is

@@ -38,6 +38,10 @@ const (
 func (s *server) graphql(schema graphql.ExecutableSchema) http.Handler {
 	h, introspection := handler.New(schema), s.config.introspection()
 	h.AddTransport(graphqlws.Transport{Service: s.connections, Legacy: s.config.LegacyWS})
+	h.AddTransport(sse.Single{
+		Service: s.connections, Book: s.book,
+		Holder: s.identity.holder, Admit: s.identity.admit, Renew: s.identity.renewHolder,
+	})
 	h.AddTransport(sse.Transport{Service: s.connections})
 	h.AddTransport(multipart.Transport{Service: s.connections})
 	h.AddTransport(graphqlhttp.Transport{Service: s.connections})

@@ -28,6 +28,7 @@ import (
 	"parley/graph"
 	"parley/presence"
 	"parley/render"
+	"parley/reservation"
 	"parley/resolvers"
 	"parley/store/redis"
 	"parley/store/sqlite"
@@ -91,6 +92,7 @@ type engine interface {
 	eventlog.State
 	presence.Store
 	auth.Store
+	reservation.Store
 	// Confirmed returns a moment up to which watchers of a log ("": of anything) have been told of all
 	// there is, or to look for it: how old that is tells a node that is cut off from the store.
 	Confirmed(log string) time.Time
@@ -109,6 +111,7 @@ type server struct {
 	hub         *delivery.Hub
 	gate        *document.Gate
 	connections *transport.Service
+	book        *reservation.Book
 	main, admin *http.Server
 	listeners   []net.Listener
 	draining    atomic.Bool
@@ -179,6 +182,9 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 		Expires:   s.identity.expires,
 		Connected: s.connected, OriginAllowed: s.identity.origins.Allowed,
 		Log: log, Registerer: s.metrics,
+	})
+	s.book = reservation.NewBook(s.store, reservation.Options{
+		TTL: c.ReservationTTL, Most: c.MaxReservations, Operations: c.MaxOperations, Bytes: c.MaxReservationBytes,
 	})
 	s.main = &http.Server{
 		Addr: c.Addr, Handler: limits.locate(s.routes(s.graphql(schema))), ConnState: limits.socket,

@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	corsMethods = "GET, POST, OPTIONS"
-	corsHeaders = "Content-Type, Authorization, Accept, Last-Event-ID"
+	corsMethods = "GET, POST, PUT, DELETE, OPTIONS"
+	corsHeaders = "Content-Type, Authorization, Accept, Last-Event-ID, X-GraphQL-Event-Stream-Token"
 	// corsMaxAge is how long browsers may remember a preflight. Chromium caps it there.
 	corsMaxAge = 2 * time.Hour
 )

@@ -205,8 +205,8 @@ func TestCORS(t *testing.T) {
 				want.Set("Access-Control-Allow-Origin", test.allow)
 			}
 			if test.status == http.StatusNoContent {
-				want.Set("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
-				want.Set("Access-Control-Allow-Headers", "Content-Type, Authorization, Accept, Last-Event-ID")
+				want.Set("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, OPTIONS")
+				want.Set("Access-Control-Allow-Headers", "Content-Type, Authorization, Accept, Last-Event-ID, X-GraphQL-Event-Stream-Token")
 				want.Set("Access-Control-Max-Age", "7200")
 			}
 			if test.status == http.StatusForbidden {

@@ -11,6 +11,8 @@ type Lane struct {
 	outbox  *Outbox
 	framing Framing
 	suffix  []byte
+	// stamp makes what leaves of an item's bytes; nil for the bytes as they are.
+	stamp func(dst, frame []byte) []byte
 
 	// The rest is guarded by outbox.mu.
 
@@ -36,6 +38,10 @@ type Lane struct {
 func (o *Outbox) NewLane(framing Framing, suffix []byte) *Lane {
 	return &Lane{outbox: o, framing: framing, suffix: suffix}
 }
+
+// Stamp has every item of the lane written by stamp, which appends to dst what an item's bytes become. It is called as the
+// items leave, in order, under the outbox's lock: it must not block. Call it before anything is put.
+func (l *Lane) Stamp(stamp func(dst, frame []byte) []byte) { l.stamp = stamp }
 
 // Put puts events, in order, and reports whether the caller must call Flush.
 func (l *Lane) Put(events ...*Event) (kick bool) {

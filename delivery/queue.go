@@ -55,6 +55,9 @@ func (i *item) suffixed() bool { return i.kind == eventItem || i.kind == stateIt
 func (i *item) droppable() bool { return i.kind == eventItem || i.kind == positionItem }
 
 func (i *item) appendTo(dst []byte) []byte {
+	if i.lane != nil && i.lane.stamp != nil {
+		return i.lane.stamp(dst, i.bytes())
+	}
 	dst = append(dst, i.bytes()...)
 	if i.suffixed() {
 		dst = append(dst, i.lane.suffix...)

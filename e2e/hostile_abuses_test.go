@@ -89,7 +89,7 @@ type underneath struct {
 
 // ways are what each of the routes says.
 func (u underneath) ways() []func() string {
-	return []func() string{u.post, u.get, u.socket, u.streamByPost, u.streamByGet, u.multipart}
+	return []func() string{u.post, u.get, u.socket, u.streamByPost, u.streamByGet, u.multipart, nil}
 }
 
 // tryAll adds abuses that aren't operations, all tried at once, since most of them take waiting.
@@ -123,7 +123,7 @@ func TestHostileAbuses(t *testing.T) {
 	a := &abuseTable{t: t, seen: newTable(append([]string{"from", "abuse", "verdict"}, routeNames()...)...)}
 
 	crowded := startHostile(t, map[string]string{
-		"PARLEY_RATE_LIMITS": "on", "PARLEY_MAX_CONNECTIONS_ADDRESS": "2", "PARLEY_MAX_CONNECTIONS": "4",
+		"PARLEY_RATE_LIMITS": "on", "PARLEY_MAX_CONNECTIONS_ADDRESS": "4", "PARLEY_MAX_CONNECTIONS": "8",
 		"PARLEY_TRUSTED_PROXIES": "127.0.0.0/8", "PARLEY_INIT_TIMEOUT": "60s",
 	})
 	a.connections(crowded)
@@ -163,7 +163,7 @@ func (a *abuseTable) connections(node *parleytest.Node) {
 		return c.with([5]string{"", "", word, word, word})
 	}
 	opened := func(address string) {
-		for _, stream := range []bool{false, true} {
+		for _, stream := range []bool{false, true, false, true} {
 			if got := from(address, ada).open(a.t, node, stream); got != "opened" {
 				a.t.Fatalf("from %s: %s", address, got)
 			}

@@ -70,7 +70,8 @@ func promised(first byte, n uint64) []byte {
 
 const (
 	finalText, openText, openMore, finalMore = 0x81, 0x01, 0x00, 0x80
-	finalBinary, finalClose, finalPing       = 0x82, 0x88, 0x89
+	finalBinary, finalClose                  = 0x82, 0x88
+	finalPing, finalPong                     = 0x89, 0x8a
 )
 
 func badFrames(init string) []frameCase {

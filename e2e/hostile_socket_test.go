@@ -185,10 +185,10 @@ func oddButFine(room string) []socketCase {
 	return cases
 }
 
-// TestHostileSubprotocols: only graphql-transport-ws is spoken.
+// TestHostileSubprotocols: only graphql-transport-ws is spoken, unless a setting allows its predecessor.
 func TestHostileSubprotocols(t *testing.T) {
 	t.Parallel()
-	node := startHostile(t, nil)
+	node := startHostile(t, map[string]string{"PARLEY_LEGACY_WS": "false"})
 	for _, offered := range [][]string{nil, {"graphql-ws"}, {"mqtt", "graphql-ws"}, {"GRAPHQL-TRANSPORT-WS"}} {
 		t.Run(strings.Join(offered, ","), func(t *testing.T) {
 			conn, _, err := websocket.Dial(t.Context(), "ws"+strings.TrimPrefix(node.URL, "http")+"/graphql", &websocket.DialOptions{Subprotocols: offered})

@@ -68,14 +68,15 @@ func TestHostileReaders(t *testing.T) {
 	nothingLeft(t, node, before)
 }
 
-// stallMany opens subscribers over both transports that never read what comes.
+// stallMany opens subscribers over each transport that never read what comes.
 func stallMany(t *testing.T, node *parleytest.Node, ada *parleytest.Client, room string) []net.Conn {
 	t.Helper()
 	var stalled []net.Conn
 	for range parleytest.Scale(5, 20) {
 		ws, _ := following(t, node, ada, room)
-		sse, _ := followingStream(t, node, ada, room)
-		for _, conn := range []*net.TCPConn{ws, sse} {
+		sse, _ := followingStream(t, node, ada, room, eventStream)
+		parts, _ := followingStream(t, node, ada, room, parleytest.AcceptMultipart)
+		for _, conn := range []*net.TCPConn{ws, sse, parts} {
 			if err := conn.SetReadBuffer(4096); err != nil {
 				t.Fatal(err)
 			}
@@ -85,15 +86,17 @@ func stallMany(t *testing.T, node *parleytest.Node, ada *parleytest.Client, room
 	return stalled
 }
 
-// followingStream is a raw event stream that follows a room, read up to its first position.
-func followingStream(t *testing.T, node *parleytest.Node, ada *parleytest.Client, room string) (*net.TCPConn, *bufio.Reader) {
+const eventStream = "text/event-stream"
+
+// followingStream is a raw response of a kind that follows a room, read up to its first position.
+func followingStream(t *testing.T, node *parleytest.Node, ada *parleytest.Client, room, accept string) (*net.TCPConn, *bufio.Reader) {
 	t.Helper()
 	a := ask("", ada, follow(messageAdded, room, "")).attempts[0]
 	conn := dialRaw(t, node)
-	fmt.Fprintf(conn, "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAccept: text/event-stream\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s",
-		a.token, len(a.body), a.body)
+	fmt.Fprintf(conn, "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAccept: %s\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s",
+		accept, a.token, len(a.body), a.body)
 	in := bufio.NewReader(conn)
-	for line := ""; !strings.HasPrefix(line, "id: "); {
+	for line := ""; !strings.HasPrefix(line, "id: ") && !strings.HasPrefix(line, `{"extensions":{"cursor":`); {
 		var err error
 		if line, err = in.ReadString('\n'); err != nil {
 			t.Fatal(err)
@@ -124,13 +127,14 @@ func onlyAsks(t *testing.T, node *parleytest.Node, ada *parleytest.Client, room 
 // wakes: readers that have stood still get what they missed, once and in order, and then the news.
 func wakes(t *testing.T, node *parleytest.Node, ada *parleytest.Client, room string) {
 	_, fromWS := following(t, node, ada, room)
-	_, fromSSE := followingStream(t, node, ada, room)
+	_, fromSSE := followingStream(t, node, ada, room, eventStream)
+	_, fromParts := followingStream(t, node, ada, room, parleytest.AcceptMultipart)
 	if _, err := fromWS.Peek(20); err != nil { // it follows by now
 		t.Fatal(err)
 	}
 	lags := node.Metric(t, "parley_lags_total")
 	sendMany(t, ada, room)
-	if node.Metric(t, "parley_lags_total") < lags+2 {
+	if node.Metric(t, "parley_lags_total") < lags+3 {
 		t.Error("nobody fell behind")
 	}
 	for name, next := range map[string]func() (string, error){
@@ -139,7 +143,8 @@ func wakes(t *testing.T, node *parleytest.Node, ada *parleytest.Client, room str
 			f, err := ws.ReadFrame(fromWS)
 			return string(f.Payload), err
 		},
-		"over SSE": func() (string, error) { return fromSSE.ReadString('\n') },
+		"over SSE":       func() (string, error) { return fromSSE.ReadString('\n') },
+		"over multipart": func() (string, error) { return fromParts.ReadString('\n') },
 	} {
 		for i := range tooMany {
 			if got := nextContent(t, next); got != i {
@@ -172,7 +177,7 @@ func nextContent(t *testing.T, read func() (string, error)) int {
 
 // comesBack: a reader stalls until the server gives it up, reads what is left, and resumes.
 func comesBack(t *testing.T, node *parleytest.Node, ada *parleytest.Client, room string) {
-	_, in := followingStream(t, node, ada, room)
+	_, in := followingStream(t, node, ada, room, eventStream)
 	sendMany(t, ada, room)
 	parleytest.Within(t, time.Minute, "it is given up", func() bool { return node.Metric(t, "parley_connections") == 0 })
 	var cursor, id string

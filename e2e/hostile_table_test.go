@@ -19,7 +19,7 @@ type hostileCase struct {
 	name     string
 	attempts []attempt
 	// want has POST, GET, WebSocket, SSE by POST, and SSE by GET; of a multipart response is expected what is
-	// of SSE by POST.
+	// of SSE by POST, and of the legacy subprotocol what is of the other.
 	want [5]string
 	// field is what extensions.field must name; "" for not checked.
 	field string

@@ -34,7 +34,7 @@ func hostileEngines(t *testing.T) map[string]map[string]string {
 // startHostile starts a server with a secret.
 func startHostile(t *testing.T, settings map[string]string) *parleytest.Node {
 	t.Helper()
-	all := map[string]string{"PARLEY_AUTH_SECRET": hostileSecret, "PARLEY_LOG_LEVEL": "DEBUG"}
+	all := map[string]string{"PARLEY_AUTH_SECRET": hostileSecret, "PARLEY_LOG_LEVEL": "DEBUG", "PARLEY_LEGACY_WS": "true"}
 	maps.Copy(all, settings)
 	node := parleytest.Start(t, all)
 	t.Cleanup(func() { checkLog(t, node) })

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,7 +58,9 @@ var routes = []route{
 	{"GET", 1, func(ctx context.Context, n *parleytest.Node, a attempt) outcome {
 		return overHTTP(ctx, n, a, http.MethodGet, "application/graphql-response+json")
 	}},
-	{"WebSocket", 2, overSocket},
+	{"WebSocket", 2, func(ctx context.Context, n *parleytest.Node, a attempt) outcome {
+		return overSocket(ctx, n, a, "graphql-transport-ws", "subscribe")
+	}},
 	{"SSE by POST", 3, func(ctx context.Context, n *parleytest.Node, a attempt) outcome {
 		return overHTTP(ctx, n, a, http.MethodPost, "text/event-stream")
 	}},
@@ -65,6 +69,9 @@ var routes = []route{
 	}},
 	{"multipart", 3, func(ctx context.Context, n *parleytest.Node, a attempt) outcome {
 		return overHTTP(ctx, n, a, http.MethodPost, parleytest.AcceptMultipart)
+	}},
+	{"legacy", 2, func(ctx context.Context, n *parleytest.Node, a attempt) outcome {
+		return overSocket(ctx, n, a, "graphql-ws", "start")
 	}},
 }
 
@@ -210,11 +217,11 @@ func nextEvent(in *bufio.Reader) (event, data string, err error) {
 	}
 }
 
-// overSocket makes an attempt by a WebSocket of its own.
-func overSocket(ctx context.Context, n *parleytest.Node, a attempt) outcome {
+// overSocket makes an attempt by a WebSocket of its own, in one of the subprotocols.
+func overSocket(ctx context.Context, n *parleytest.Node, a attempt, subprotocol, start string) outcome {
 	ctx, cancel := context.WithTimeout(ctx, parleytest.Patience)
 	defer cancel()
-	s, err := dialSocket(ctx, n, a.path, a.header)
+	s, err := dialSocket(ctx, n, a.path, a.header, subprotocol)
 	if refused, ok := errors.AsType[handshakeRefused](err); ok {
 		return outcome(refused)
 	}
@@ -226,7 +233,7 @@ func overSocket(ctx context.Context, n *parleytest.Node, a attempt) outcome {
 	if word := s.hear("connection_ack"); word != "" {
 		return outcome{word: word}
 	}
-	s.say(`{"type":"subscribe","id":"1","payload":` + a.body + `}`)
+	s.say(`{"type":"` + start + `","id":"1","payload":` + a.body + `}`)
 	return s.outcome()
 }
 
@@ -254,13 +261,16 @@ type handshakeRefused outcome
 
 func (o handshakeRefused) Error() string { return "the handshake was answered " + o.word }
 
-// dialSocket opens a WebSocket. Header is that of the handshake.
-func dialSocket(ctx context.Context, n *parleytest.Node, path string, header http.Header) (*socket, error) {
+// dialSocket opens a WebSocket. Header is that of the handshake; without a subprotocol it offers the usual one.
+func dialSocket(ctx context.Context, n *parleytest.Node, path string, header http.Header, subprotocols ...string) (*socket, error) {
 	if path == "" {
 		path = "/graphql"
 	}
+	if subprotocols == nil {
+		subprotocols = []string{"graphql-transport-ws"}
+	}
 	conn, response, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(n.URL, "http")+path,
-		&websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}, HTTPHeader: header})
+		&websocket.DialOptions{Subprotocols: subprotocols, HTTPHeader: header})
 	switch {
 	case err != nil && response != nil:
 		return nil, handshakeRefused(documentOf(response))
@@ -281,7 +291,7 @@ type message struct {
 	Payload json.RawMessage `json:"payload"`
 }
 
-// next returns the next message other than ping, or the word for the socket's end.
+// next returns the next message that isn't a sign of life, or the word for the socket's end.
 func (s *socket) next() (m message, end string) {
 	for len(s.heard) == 0 {
 		if end := s.read(); end != "" {
@@ -302,7 +312,11 @@ func (s *socket) read() (end string) {
 	if err := json.Unmarshal(text, &m); err != nil {
 		return "not JSON"
 	}
-	if m.Type != "ping" {
+	switch m.Type {
+	case "ping", "ka": // with positions, perhaps
+	case "connection_error": // the close says it again
+		return ""
+	default:
 		s.heard = append(s.heard, m)
 		return ""
 	}
@@ -341,9 +355,12 @@ func (s *socket) outcome() (o outcome) {
 	o.body = string(m.Payload)
 	var err error
 	switch m.Type {
-	case "next":
+	case "next", "data":
 		err = json.Unmarshal(m.Payload, &o.result)
 	case "error":
+		if bytes.HasPrefix(m.Payload, []byte("{")) { // the legacy protocol's, of one
+			m.Payload = slices.Concat([]byte("["), m.Payload, []byte("]"))
+		}
 		err = json.Unmarshal(m.Payload, &o.result.Errors)
 	default:
 		return outcome{word: m.Type}

@@ -31,7 +31,7 @@ var fewTimes = map[string]string{
 	"PARLEY_RATE_TYPING_USER":        "1/10m burst 2",
 	"PARLEY_RATE_OPERATIONS_USER":    "1/10m burst 60",
 	"PARLEY_RATE_OPERATIONS_ADDRESS": "1/10m burst 5",
-	"PARLEY_MAX_CONNECTIONS_USER":    "8",
+	"PARLEY_MAX_CONNECTIONS_USER":    "16",
 }
 
 // TestLimits uses up each limit, and then comes once more by every transport.
@@ -112,7 +112,7 @@ func operationsUsedUp(t *testing.T, node *parleytest.Node) []hostileCase {
 	spent(t, "operations of a user", spend(t, busy, viewerQuery, nil), 59)
 	spent(t, "operations of nobody", spend(t, nobody, viewerQuery, nil), 5)
 	mine := many.CreateRoom(t, "Mine")
-	for range 8 {
+	for range 16 {
 		s, err := dialSocket(t.Context(), node, "", nil)
 		if err != nil {
 			t.Fatal(err)

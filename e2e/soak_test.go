@@ -53,7 +53,7 @@ func TestSoak(t *testing.T) {
 	defer stop()
 	s.ctx = ctx
 	for i := range soakRooms {
-		room := owners[s.a].CreateRoom(t, fmt.Sprint("Soak ", i), "ws", "sse")
+		room := owners[s.a].CreateRoom(t, fmt.Sprint("Soak ", i), "ws", "sse", "multipart")
 		l := &ledger{acked: map[string]string{}}
 		for name, r := range s.follow(room) {
 			r.start(t)
@@ -118,7 +118,9 @@ func (s *soak) follow(room string) map[string]*reader {
 	return readers
 }
 
-var transportsByUser = map[string]parleytest.Subscriber{"ws": parleytest.OverWS, "sse": parleytest.OverSSE}
+var transportsByUser = map[string]parleytest.Subscriber{
+	"ws": parleytest.OverWS, "sse": parleytest.OverSSE, "multipart": parleytest.OverMultipart,
+}
 
 func (s *soak) send(l *ledger, c *parleytest.Client, room, content string, n int) {
 	// A message under way when the time is up is sent to its end: it may have been stored.

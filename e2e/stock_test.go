@@ -16,14 +16,15 @@ import (
 // stockClients are the clients that others already have, as clients/src/proof/clients.ts connects
 // them, and over how many connections each follows two subscriptions.
 var stockClients = map[string]int{
-	"graphql-ws":                 1,
-	"graphql-sse":                2,
-	"urql":                       1,
-	"urql over graphql-sse":      2,
-	"Apollo Client":              1,
-	"Apollo Client over HTTP":    2,
-	"EventSource":                2,
-	"subscriptions-transport-ws": 1,
+	"graphql-ws":                     1,
+	"graphql-sse":                    2,
+	"graphql-sse, single connection": 1,
+	"urql":                           1,
+	"urql over graphql-sse":          2,
+	"Apollo Client":                  1,
+	"Apollo Client over HTTP":        2,
+	"EventSource":                    2,
+	"subscriptions-transport-ws":     1,
 }
 
 // returnTime is how long a client may take to come back: after an outage it pauses for up to 12 s.

@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"context"
+	"maps"
 	"net/url"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -120,7 +122,8 @@ func (i *island) heal(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"bob WebSocket", "bob SSE", "bob typing"} {
+	for _, by := range append(slices.Collect(maps.Keys(transports)), "typing") {
+		name := "bob " + by
 		if f := i.streams[name].Next(t); f.Result.Code() != "FORBIDDEN" {
 			t.Errorf("%s: %s %+v instead of FORBIDDEN", name, f.Result.Data, f)
 		}

@@ -84,6 +84,9 @@ func (a Accept) names(media string) bool {
 	return false
 }
 
+// PlainText reports whether a plain text will do.
+func (a Accept) PlainText() bool { return len(a.ranges) == 0 || a.quality("text/plain") > 0 }
+
 // JSON returns the media type of the two for single responses that the client prefers; ok is false
 // if neither will do. In doubt it is application/json (GraphQL over HTTP, legacy watershed).
 func (a Accept) JSON() (media string, ok bool) {

@@ -264,6 +264,9 @@ func (c *Conn) shutDown(reason Reason) {
 	if c.release != nil {
 		c.release()
 	}
+	if c.link.Ended != nil {
+		c.link.Ended(reason)
+	}
 	c.leaveCounts()
 }
 

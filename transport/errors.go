@@ -24,6 +24,7 @@ const (
 	CodeForbidden       = "FORBIDDEN"
 	CodeInternal        = "INTERNAL"
 	CodeLimitExceeded   = "LIMIT_EXCEEDED"
+	CodeNotFound        = "NOT_FOUND"
 	CodeRateLimited     = "RATE_LIMITED"
 	CodeUnauthenticated = "UNAUTHENTICATED"
 	CodeUnavailable     = "UNAVAILABLE"

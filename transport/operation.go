@@ -21,6 +21,8 @@ type operation struct {
 	conn *Conn
 	id   string
 	lane *delivery.Lane
+	// end takes the end of a subscription that is carried (carry.go), in place of the client; nil else.
+	end func(gqlerror.List)
 
 	// guarded by conn.mu
 	cancel     context.CancelFunc // ends what it runs in; nil once it has run, or follows
@@ -117,8 +119,17 @@ func (c *Conn) register(id string) (*operation, context.Context, error) {
 	if known != nil {
 		c.answered.Add(-1)
 	}
+	o, ctx := c.place(id)
+	return o, ctx, nil
+}
+
+// place makes room for an operation.
+func (c *Conn) place(id string) (*operation, context.Context) {
 	o := &operation{conn: c, id: id}
 	o.lane = c.outbox.NewLane(c.link.Wire.Framing(id))
+	if wire, ok := c.link.Wire.(Stamping); ok {
+		o.lane.Stamp(wire.Stamp(id))
+	}
 	// It ends with the connection all the same: by stopOperations, and at less cost while it follows.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.ctx))
 	o.cancel = cancel
@@ -127,7 +138,7 @@ func (c *Conn) register(id string) (*operation, context.Context, error) {
 	}
 	c.operations[id] = o
 	c.active++
-	return o, ctx, nil
+	return o, ctx
 }
 
 // Stop ends an operation by the client's wish: nothing of it is sent any more, and the id is free.
@@ -199,9 +210,14 @@ func (o *operation) run(ctx context.Context, params *graphql.RawParams) {
 		c.boundAnswers()
 		return
 	}
+	o.open(ctx, call)
+}
+
+// open opens a subscription and follows it.
+func (o *operation) open(ctx context.Context, call *Call) {
 	opened, errs := call.Open(ctx)
 	if errs != nil {
-		o.answer(c.link.Wire.Errors(o.id, errs))
+		o.finish(errs)
 		return
 	}
 	o.follow(opened)
@@ -243,7 +259,7 @@ func (o *operation) follow(opened *render.Opened) {
 		Lane: o.lane, Done: o.ended,
 	})
 	if err != nil {
-		o.answer(c.link.Wire.Errors(o.id, errorList(CodeUnavailable, "this node is about to stop, please try again")))
+		o.finish(errorList(CodeUnavailable, "this node is about to stop, please try again"))
 		return
 	}
 	c.mu.Lock()
@@ -269,13 +285,32 @@ func (o *operation) tellStart(spec *delivery.Spec) {
 // ended takes the hub's end of the subscription; it doesn't block.
 func (o *operation) ended(err error) {
 	o.conn.Go(func() {
-		wire := o.conn.link.Wire
 		if err == nil {
-			o.answer(wire.Complete(o.id))
+			o.finish(nil)
 			return
 		}
-		o.answer(wire.Errors(o.id, o.conn.present(err)))
+		o.finish(o.conn.present(err))
 	})
+}
+
+func (o *operation) runs() bool {
+	o.conn.mu.Lock()
+	defer o.conn.mu.Unlock()
+	return o.state == operationRuns
+}
+
+// finish ends a subscription; no errors mean a plain end.
+func (o *operation) finish(errs gqlerror.List) {
+	wire := o.conn.link.Wire
+	switch {
+	case o.end != nil && o.runs():
+		o.end(errs)
+	case o.end != nil: // the client doesn't want it any more
+	case errs == nil:
+		o.answer(wire.Complete(o.id))
+	default:
+		o.answer(wire.Errors(o.id, errs))
+	}
 }
 
 // present makes GraphQL errors of an error that isn't one, as the executor's presenter sees fit.

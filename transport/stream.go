@@ -101,7 +101,7 @@ func (s *Service) stream(base context.Context, w http.ResponseWriter, r *http.Re
 // hijack takes the socket over and serves the subscription on it.
 func (s *Service) hijack(ctx context.Context, w http.ResponseWriter, executor graphql.GraphExecutor, opened *render.Opened, as Stream) bool {
 	// What came behind the request would be another one: the head says that it isn't served.
-	greeting := append(as.head(w.Header()), Chunk(as.Opening())...)
+	greeting := as.Greeting(w.Header())
 	socket, _, err := http.NewResponseController(w).Hijack()
 	if errors.Is(err, http.ErrNotSupported) {
 		(&Refusal{Status: http.StatusNotImplemented, Code: CodeUnavailable, Message: as.Name + " can't be served on this connection"}).Write(w)
@@ -119,8 +119,9 @@ func (s *Service) hijack(ctx context.Context, w http.ResponseWriter, executor gr
 	return ok
 }
 
-// head returns the head of a hijacked response, with what middleware has set.
-func (as Stream) head(h http.Header) []byte {
+// Greeting returns what a hijacked response begins with: the head, with what middleware has set, and the
+// opening.
+func (as Stream) Greeting(h http.Header) []byte {
 	h = h.Clone()
 	as.setHead(h)
 	h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
@@ -131,7 +132,7 @@ func (as Stream) head(h http.Header) []byte {
 	b.WriteString("HTTP/1.1 200 OK\r\n")
 	_ = h.Write(&b) // a buffer takes everything
 	b.WriteString("\r\n")
-	return b.Bytes()
+	return AppendChunk(b.Bytes(), as.Opening())
 }
 
 // setHead sets the fields of the head. Proxies must neither keep, nor change, nor hold back what comes.

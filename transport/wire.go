@@ -16,7 +16,8 @@ import (
 // from one goroutine at a time, its methods are safe for concurrent use; what they return isn't
 // changed afterwards. Frames returned as nil aren't sent.
 type Wire interface {
-	// Receive reads one message of the peer and handles it, waiting for nothing but its bytes.
+	// Receive reads one message of the peer and handles it, waiting for nothing but its bytes, or else
+	// no longer than the connection's context lasts.
 	// A [Reason] as error means that nothing after it can be understood; any other error is the
 	// network's. While the connection closes it only looks for the peer's farewell, which is io.EOF.
 	Receive(c *Conn, in *bufio.Reader) error
@@ -35,6 +36,15 @@ type Wire interface {
 	Heartbeat() []byte
 	// Farewell is the last that the connection sends.
 	Farewell(reason Reason) []byte
+}
+
+// Stamping is a Wire whose frames of operations are completed as they leave, when it is known what the client has
+// got by then. Its framings have no suffix.
+type Stamping interface {
+	Wire
+	// Stamp returns, for an operation that is about to begin, what appends to dst the bytes that a frame becomes. It is
+	// called in the order in which frames leave, and must not block.
+	Stamp(id string) func(dst, frame []byte) []byte
 }
 
 // Link is a socket on its way from the HTTP server to a connection. It must not refer to the
@@ -56,4 +66,6 @@ type Link struct {
 	Silence time.Duration
 	// Single says that the connection ends with its operation.
 	Single bool
+	// Ended is called when everything else of the connection has ended; nil for nobody.
+	Ended func(Reason)
 }

@@ -2,11 +2,18 @@
 // operation or a rendering makes it grow several times; one that has done so before has the room.
 package worker
 
-import "sync"
+import (
+	"slices"
+	"sync"
+	"time"
+)
 
-// maxIdle bounds the goroutines that wait for work. The garbage collector takes back what room on their
-// stacks they don't use.
-const maxIdle = 64
+const (
+	// maxIdle bounds the goroutines that wait for work.
+	maxIdle = 64
+	// idleFor is how long one waits in vain, or up to twice that, before it ends.
+	idleFor = time.Second
+)
 
 // Pool is goroutines that work. Any number work at a time; a few stay when there is nothing to do. The zero
 // Pool is ready.
@@ -14,6 +21,8 @@ type Pool struct {
 	mu     sync.Mutex
 	closed bool
 	idle   []chan func() // the one that worked last is the last
+	spare  int           // how many have been idle at the least since the last look
+	look   *time.Timer   // runs while some are idle; nil while none are
 	all    sync.WaitGroup
 }
 
@@ -23,6 +32,7 @@ func (p *Pool) Go(f func()) {
 	if n := len(p.idle); n > 0 {
 		next := p.idle[n-1]
 		p.idle = p.idle[:n-1]
+		p.spare = min(p.spare, n-1)
 		p.mu.Unlock()
 		next <- f
 		return
@@ -53,7 +63,26 @@ func (p *Pool) rest(next chan func()) bool {
 		return false
 	}
 	p.idle = append(p.idle, next)
+	if p.look == nil {
+		p.spare = 0
+		p.look = time.AfterFunc(idleFor, p.dismiss)
+	}
 	return true
+}
+
+// dismiss ends those who weren't needed since the last look.
+func (p *Pool) dismiss() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, next := range p.idle[:p.spare] {
+		next <- nil
+	}
+	p.idle = slices.Delete(p.idle, 0, p.spare)
+	if p.spare = len(p.idle); p.spare > 0 {
+		p.look.Reset(idleFor)
+	} else {
+		p.look = nil
+	}
 }
 
 // Close waits until all work is done and all goroutines have ended. Go may still be called while it waits, by
@@ -64,7 +93,10 @@ func (p *Pool) Close() {
 	for _, next := range p.idle {
 		next <- nil
 	}
-	p.idle = nil
+	p.idle, p.spare = nil, 0
+	if p.look != nil {
+		p.look.Stop()
+	}
 	p.mu.Unlock()
 	p.all.Wait()
 }

@@ -1,9 +1,12 @@
 package worker_test
 
 import (
+	"bytes"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -39,6 +42,40 @@ func TestPool(t *testing.T) {
 		p.Close()
 		if !after {
 			t.Error("work of work wasn't waited for")
+		}
+	})
+}
+
+// TestIdleWorkersLeave: those that aren't needed for a while, and no others.
+func TestIdleWorkersLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p worker.Pool
+		defer p.Close()
+		workers := func() int {
+			stacks := make([]byte, 1<<20)
+			return bytes.Count(stacks[:runtime.Stack(stacks, true)], []byte("worker.(*Pool).work("))
+		}
+		work := func(n int) {
+			for range n {
+				p.Go(func() { time.Sleep(time.Millisecond) })
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		work(10)
+		for range 50 { // five seconds in which three are needed
+			work(3)
+		}
+		if n := workers(); n != 3 {
+			t.Errorf("%d are left of ten, want the three that are needed", n)
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if n := workers(); n != 0 {
+			t.Errorf("%d are left that aren't needed", n)
+		}
+		work(5)
+		if n := workers(); n != 5 {
+			t.Errorf("%d work again, want five", n)
 		}
 	})
 }

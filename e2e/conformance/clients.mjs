@@ -13,6 +13,13 @@ const kinds = {
       retryAttempts: 0,
     }),
   "graphql-sse": (server) => createSSE({ url: server.url, headers: server.headers, retryAttempts: 0 }),
+  "graphql-sse, single connection": (server) =>
+    createSSE({
+      url: server.url,
+      singleConnection: true,
+      headers: () => ({ ...server.headers }),
+      retryAttempts: 0,
+    }),
 };
 
 /** What a client tells of an operation: up to its first event for a subscription, else to its end. */

@@ -7,6 +7,7 @@ import { lines as http } from "./audits.mjs";
 import { lines as clients } from "./clients.mjs";
 import { lines as multipart } from "./multipart.mjs";
 import { Server } from "./server.mjs";
+import { lines as single } from "./single.mjs";
 import { lines as sse } from "./sse.mjs";
 import { format } from "./table.mjs";
 import { lines as websocket } from "./websocket.mjs";
@@ -15,6 +16,7 @@ const groups = [
   { name: "GraphQL over HTTP (the audits of graphql-http)", lines: http },
   { name: "graphql-transport-ws", lines: websocket },
   { name: "graphql-sse, distinct connections", lines: sse },
+  { name: "graphql-sse, single connection", lines: single },
   { name: "multipart responses, subscriptionSpec=1.0", lines: multipart },
   { name: "stock clients", lines: clients },
 ];

@@ -34,12 +34,19 @@ const sse = createSSE({ schema });
 const server = createServer((request, response) => {
   if (request.url === "/dev/token") {
     response.end('{"token":"anything"}');
-  } else if (request.headers.accept?.includes("text/event-stream")) {
+  } else if (isEventStream(request)) {
     sse(request, response);
   } else {
     http(request, response);
   }
 });
+
+function isEventStream({ method, headers, url }) {
+  const reserved =
+    headers["x-graphql-event-stream-token"] ?? new URL(url, "http://localhost").searchParams.get("token");
+  return headers.accept?.includes("text/event-stream") || reserved || method === "PUT" || method === "DELETE";
+}
+
 useServer(
   {
     schema,

@@ -3,16 +3,20 @@
 import { heartbeat, patience } from "./server.mjs";
 
 /** An event stream: its head, and the blocks that come by it. */
-class Stream {
+export class Stream {
   #blocks = [];
   #over = false;
   #text = "";
 
-  static async open(server, method, query, variables) {
+  static open(server, method, query, variables) {
+    return Stream.of((signal) => request(server, method, { query, variables }, signal));
+  }
+
+  static async of(fetching) {
     const stream = new Stream();
     stream.abort = new AbortController();
     const giveUp = setTimeout(() => stream.abort.abort(new Error("no head")), patience);
-    stream.response = await request(server, method, { query, variables }, stream.abort.signal);
+    stream.response = await fetching(stream.abort.signal);
     clearTimeout(giveUp);
     stream.#read().catch(() => {}); // it was hung up
     return stream;
@@ -43,6 +47,15 @@ class Stream {
   /** Types of the events so far. */
   get events() {
     return this.#blocks.flatMap((block) => /^event: ?(.*)$/m.exec(block)?.[1] ?? []);
+  }
+
+  /** The data of the events so far, with their types. */
+  get messages() {
+    return this.#blocks.flatMap((block) => {
+      const event = /^event: ?(.*)$/m.exec(block)?.[1];
+      const data = /^data: ?(.*)$/m.exec(block)?.[1];
+      return event ? [{ event, data: data ? JSON.parse(data) : null }] : [];
+    });
   }
 
   block(event) {

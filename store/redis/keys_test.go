@@ -19,6 +19,7 @@ import (
 	"parley/eventlog"
 	"parley/presence"
 	"parley/ratelimit"
+	"parley/reservation"
 	"parley/store/redis"
 	"parley/store/redis/redistest"
 )
@@ -74,7 +75,7 @@ func everyVerb(t *testing.T, store *redis.Store) {
 	})
 }
 
-// everyCredential does everything with tickets, one more than may be kept, and revocations.
+// everyCredential does everything with tickets and reservations, one more than may be kept, and revocations.
 func everyCredential(t *testing.T, store *redis.Store) {
 	t.Helper()
 	for _, id := range []string{"first", "second"} {
@@ -87,6 +88,16 @@ func everyCredential(t *testing.T, store *redis.Store) {
 	must(t, err)
 	_, err = store.TicketOpenings(t.Context(), []string{"first", "second"})
 	must(t, err)
+	for _, id := range []string{"first", "second"} {
+		r := reservation.Record{ID: id, User: ada.ID, State: []byte("{}")}
+		must(t, store.PutReservation(t.Context(), r, time.Minute, 1))
+	}
+	must(t, store.ChangeReservation(t.Context(), "second", reservation.Change{
+		Expect: 1, State: []byte("{}"), Put: map[string][]byte{"a": []byte("1")}, Drop: []string{"b"}, TTL: time.Hour,
+	}))
+	_, err = store.Reservation(t.Context(), "second", "a")
+	must(t, err)
+	must(t, store.DropReservation(t.Context(), "second"))
 	_, err = store.Revoke(t.Context(), auth.Revocation{User: bob.ID}, time.Hour, 10)
 	must(t, err)
 	_, err = store.Revocations(t.Context(), 0, 10)

@@ -62,6 +62,11 @@ var (
 	ticketNoteScript     = writing("ticket-note", "clock")
 	ticketDropScript     = writing("ticket-drop")
 	ticketOpeningsScript = reading("ticket-openings")
+
+	reservationPutScript    = writing("reservation-put")
+	reservationChangeScript = writing("reservation-change", "notify")
+	reservationDropScript   = writing("reservation-drop", "notify")
+	reservationNoteScript   = writing("reservation-note", "clock")
 )
 
 func writing(name string, libs ...string) *script {

@@ -19,6 +19,7 @@ func (w *writer) allChores() []chore {
 		{"forget leases", forgetLeases},
 		{"forget revocations", forgetRevocations},
 		{"forget tickets", forgetTickets},
+		{"forget reservations", forgetReservations},
 	}
 }
 

@@ -34,7 +34,7 @@ var fixtureTime = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 func TestFixture(t *testing.T) {
 	if *writeFixture {
-		makeFixture(t, filepath.Join("testdata", "format2"))
+		makeFixture(t, filepath.Join("testdata", "format3"))
 	}
 	fixtures, err := filepath.Glob(filepath.Join("testdata", "*.db"))
 	if err != nil || len(fixtures) == 0 {

@@ -13,9 +13,12 @@ var schema1 string
 //go:embed schema2.sql
 var schema2 string
 
+//go:embed schema3.sql
+var schema3 string
+
 // migrations lead from one version of the file's format to the next; the first one starts from an
 // empty file. One that was released is never changed: another one is added.
-var migrations = []string{schema1, schema2}
+var migrations = []string{schema1, schema2, schema3}
 
 // migrate brings the file to the format this program knows.
 func migrate(ctx context.Context, c *conn) error {

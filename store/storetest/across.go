@@ -11,6 +11,7 @@ import (
 	"parley/eventlog"
 	"parley/presence"
 	"parley/ratelimit"
+	"parley/reservation"
 )
 
 // Across returns several nodes' stores of the same data as one, which gives each call to the next of
@@ -156,6 +157,26 @@ func (a *across) OpenTicket(ctx context.Context, id string) (uint64, error) {
 
 func (a *across) TicketOpenings(ctx context.Context, ids []string) ([]uint64, error) {
 	return a.next().TicketOpenings(ctx, ids)
+}
+
+func (a *across) PutReservation(ctx context.Context, r reservation.Record, ttl time.Duration, most int) error {
+	return a.next().PutReservation(ctx, r, ttl, most)
+}
+
+func (a *across) Reservation(ctx context.Context, id string, parts ...string) (reservation.Record, error) {
+	return a.next().Reservation(ctx, id, parts...)
+}
+
+func (a *across) ChangeReservation(ctx context.Context, id string, c reservation.Change) error {
+	return a.next().ChangeReservation(ctx, id, c)
+}
+
+func (a *across) DropReservation(ctx context.Context, id string) error {
+	return a.next().DropReservation(ctx, id)
+}
+
+func (a *across) WatchReservation(ctx context.Context, id string, look func()) (stop func(), err error) {
+	return a.next().WatchReservation(ctx, id, look)
 }
 
 func (a *across) WatchTicket(ctx context.Context, id string, look func()) (stop func(), err error) {

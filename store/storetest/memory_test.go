@@ -10,6 +10,7 @@ import (
 	"parley/chat"
 	"parley/eventlog"
 	"parley/ratelimit"
+	"parley/reservation/reservationtest"
 )
 
 // memory is the model as a store: behind a lock, with watches. It is here to check the suite.
@@ -21,6 +22,7 @@ type memory struct {
 	watches   map[string]map[*feed[eventlog.Publication]]bool
 	people    people
 	identity
+	*reservationtest.Memory
 }
 
 // NewMemory returns an empty store.
@@ -31,6 +33,7 @@ func NewMemory(o Options) Store {
 	}
 	m.people = newPeople()
 	m.identity = newIdentity()
+	m.Memory = reservationtest.NewMemory()
 	return m
 }
 

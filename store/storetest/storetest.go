@@ -15,6 +15,7 @@ import (
 	"parley/chat"
 	"parley/eventlog"
 	"parley/presence"
+	"parley/reservation"
 )
 
 // Store is all that an engine offers.
@@ -24,6 +25,7 @@ type Store interface {
 	eventlog.State
 	presence.Store
 	auth.Store
+	reservation.Store
 
 	// Close joins the engine's goroutines. Calls after it answer Unavailable, watches may still
 	// be stopped, and closing again does nothing.
@@ -76,6 +78,7 @@ var concerns = []concern{
 	{name: "state", test: testState},
 	{name: "revocations", test: testRevocations},
 	{name: "tickets", test: testTickets},
+	{name: "reservations", test: testReservations},
 	{name: "rates", test: testRates},
 	{name: "concurrency", test: testConcurrency},
 	{name: "hostile", test: testHostile},

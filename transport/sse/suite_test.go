@@ -12,6 +12,8 @@ import (
 
 func TestScenarios(t *testing.T) { transporttest.Run(t, suiteClient{}) }
 
+func TestSingleScenarios(t *testing.T) { transporttest.Run(t, singleClient{}) }
+
 type suiteClient struct{}
 
 func (suiteClient) Construct(s *transport.Service) graphql.Transport { return construct(s) }

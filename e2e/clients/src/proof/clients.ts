@@ -4,6 +4,7 @@ import WebSocket from "ws";
 import { connect as connectApollo } from "../connect/apollo.js";
 import { connect as connectApolloByHTTP } from "../connect/apollo-http.js";
 import { connect as openStreams } from "../connect/graphql-sse.js";
+import { connect as openSingle } from "../connect/graphql-sse-single.js";
 import { connect as openSocket } from "../connect/graphql-ws.js";
 import { pause, retryAttempts } from "../connect/retry.js";
 import { connect as openLegacySocket } from "../connect/subscriptions-transport-ws.js";
@@ -60,6 +61,12 @@ export const clients: Record<string, () => Proof | Promise<Proof>> = {
   "graphql-sse"() {
     const { client, ...proof } = streams();
     return { stock: streaming(client), ...proof };
+  },
+  "graphql-sse, single connection"() {
+    let connections = 0; // it doesn't always know itself that one is a retry
+    const connected = () => connections++ > 0 && tell({ returned: true });
+    const client = openSingle(endpoint, token, { connected });
+    return { stock: streaming(client), positions: null, dispose: () => client.dispose() };
   },
   urql() {
     const { client, ...proof } = socket();

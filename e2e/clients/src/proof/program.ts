@@ -63,7 +63,7 @@ async function follows() {
   const variables = positions ? { room } : { room, after: await tail(room) };
   const sink = {
     next: (data: unknown) => tell({ result: { data } }),
-    error(codes: readonly unknown[], cause: unknown) {
+    error(codes: readonly unknown[], cause: unknown): void {
       throw new Error(`a subscription failed: ${codes.join()}`, { cause });
     },
     complete(): void {
@@ -77,5 +77,6 @@ async function follows() {
   while (positions && positions() < before + stops.length) await sleep(10);
   await ask("follow");
   sink.complete = () => {};
+  sink.error = () => {}; // graphql-sse cuts off its own DELETE when it is disposed of
   for (const stop of stops) stop();
 }

@@ -46,7 +46,9 @@ export function codesOf(errors: readonly GraphQLFailure[]): unknown[] {
 }
 
 /** graphql-ws and graphql-sse, which carry every operation the same way. */
-export function streaming(client: Pick<Socket, "subscribe"> | Pick<EventStreams, "subscribe">): Stock {
+export function streaming(
+  client: Pick<Socket, "subscribe"> | Pick<EventStreams<boolean>, "subscribe">,
+): Stock {
   function subscribe<Data, V extends Variables>(document: Document<Data, V>, variables: V, sink: Sink<Data>) {
     return (client as Pick<Socket, "subscribe">).subscribe<Data>(
       { query: print(document), variables },
