@@ -101,6 +101,9 @@ func (m *memory) Append(ctx context.Context, a chat.Append) (done chat.Appended,
 		if done, err = m.model.append(a); err == nil && !done.Repeat {
 			m.written(a.RoomID)
 		}
+		if a.Kind == chat.KindMessageSent {
+			_, done.Typing = m.people.typingIn(a.RoomID).users[a.Actor.ID]
+		}
 		return err
 	})
 	return done, err
