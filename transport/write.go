@@ -84,7 +84,9 @@ func (c *Conn) flushed(err error) {
 	}
 	c.mu.Lock()
 	settled := c.answered.Swap(0) > 0
-	maps.DeleteFunc(c.operations, func(_ string, o *operation) bool { return o.state == operationAnswered })
+	if settled {
+		maps.DeleteFunc(c.operations, func(_ string, o *operation) bool { return o.state == operationAnswered })
+	}
 	c.mu.Unlock()
 	if settled && c.link.Single {
 		c.Close(ReasonDone)

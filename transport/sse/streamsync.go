@@ -140,6 +140,7 @@ func (s *stream) conclude(answers []reservation.Answer) {
 		if s.carried[a.ID] == a.Number {
 			delete(s.carried, a.ID)
 		}
+		delete(s.tries, a.Number)
 		s.mu.Unlock()
 		s.conn.Conclude(a.ID, answerFrame(a))
 		s.taken = a.Seq
