@@ -64,7 +64,8 @@ bench: install ## Parley beside its peers, table and plots into bench/results: 3
 bench-code: ## benchmarks beside the hot code
 	go test -run '^$$' -bench . -benchmem ./delivery ./render ./store/... ./transport/...
 
-bench-test: ## every workload of the benchmark for a moment; its decoders
+bench-test: install ## every workload of the benchmark for a moment; its decoders
+	npm ci --prefix bench/servers/node --no-audit --no-fund --loglevel=error
 	cd bench && go test -count=1 ./...
 
 conformance: install ## how well a server keeps to the protocols: URL=http://host/graphql; with none ours, beside gqlgen's own

@@ -22,7 +22,7 @@ var smoke = size{
 func build(t *testing.T, names ...string) (folder string) {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
-		t.Skip("there is no redis-server")
+		t.Fatal("there is no redis-server: make bench-test installs it")
 	}
 	folder = t.TempDir()
 	for _, name := range names {
@@ -54,7 +54,7 @@ func TestPeers(t *testing.T) {
 			}
 			t.Run(w.name+" "+p.name, func(t *testing.T) {
 				if err != nil && (p.name == "graphql-ws" || p.name == "socket.io") {
-					t.Skip("the Node peers aren't installed")
+					t.Fatalf("the Node peers aren't installed, as make bench-test does: %v", err)
 				}
 				ctx, stop := context.WithTimeout(context.Background(), time.Minute)
 				defer stop()
