@@ -77,90 +77,95 @@ func mine(actor chat.User, own map[string]string) string {
 	return own["owner2"]
 }
 
+// Verdicts.
+const (
+	allowed   = "ok"
+	forbidden = "FORBIDDEN"
+	none      = "NOT_FOUND"
+)
+
+// permissions are who may do what.
+var permissions = []struct {
+	name string
+	do   action
+	// owner, admin, member; the past member and the stranger see a public room as outsider
+	// says, and never a private one.
+	owner, admin, member, outsider string
+}{
+	{"rename", updating(chat.UpdateRoom{Name: set("new")}), allowed, allowed, forbidden, forbidden},
+	{"change the topic", updating(chat.UpdateRoom{Topic: set("new")}), allowed, allowed, forbidden, forbidden},
+	{"change history", updating(chat.UpdateRoom{History: set(chat.HistorySinceJoined)}), allowed, forbidden, forbidden, forbidden},
+	{"add a member", adding(chat.Ordinary), allowed, allowed, forbidden, forbidden},
+	{"add an admin", adding(chat.Admin), allowed, forbidden, forbidden, forbidden},
+	{"add an owner", adding(chat.Owner), allowed, forbidden, forbidden, forbidden},
+	{"remove a member", removing("member2"), allowed, allowed, forbidden, forbidden},
+	{"remove an admin", removing("admin2"), allowed, forbidden, forbidden, forbidden},
+	{"remove an owner", removing("owner2"), allowed, forbidden, forbidden, forbidden},
+	{"remove a past member", removing("gone"), allowed, allowed, forbidden, forbidden},
+	{"promote a member", setting("member2", chat.Admin), allowed, forbidden, forbidden, forbidden},
+	{"demote an admin", setting("admin2", chat.Ordinary), allowed, forbidden, forbidden, forbidden},
+	{"demote an owner", setting("owner2", chat.Ordinary), allowed, forbidden, forbidden, forbidden},
+	{"make an owner", setting("member2", chat.Owner), allowed, forbidden, forbidden, forbidden},
+	{"join", func(w *world, actor chat.User, room string, _ map[string]string) error {
+		_, _, err := w.JoinRoom(w.Context(), actor, room)
+		return err
+	}, allowed, allowed, allowed, allowed},
+	{"leave", func(w *world, actor chat.User, room string, _ map[string]string) error {
+		_, err := w.LeaveRoom(w.Context(), actor, room)
+		return err
+	}, allowed, allowed, allowed, allowed},
+	{"send", func(w *world, actor chat.User, room string, _ map[string]string) error {
+		_, err := w.SendMessage(w.Context(), actor, chat.SendMessage{RoomID: room, Content: "hi"})
+		return err
+	}, allowed, allowed, allowed, forbidden},
+	{"edit one's own", func(w *world, actor chat.User, _ string, own map[string]string) error {
+		_, err := w.EditMessage(w.Context(), actor, mine(actor, own), "new")
+		return err
+	}, allowed, allowed, allowed, none},
+	{"edit another's", func(w *world, actor chat.User, _ string, own map[string]string) error {
+		_, err := w.EditMessage(w.Context(), actor, own["owner2"], "new")
+		return err
+	}, forbidden, forbidden, forbidden, none},
+	{"delete one's own", func(w *world, actor chat.User, _ string, own map[string]string) error {
+		_, err := w.DeleteMessage(w.Context(), actor, mine(actor, own))
+		return err
+	}, allowed, allowed, allowed, none},
+	{"delete another's", func(w *world, actor chat.User, _ string, own map[string]string) error {
+		_, err := w.DeleteMessage(w.Context(), actor, own["owner2"])
+		return err
+	}, allowed, allowed, forbidden, none},
+	{"mark read", func(w *world, actor chat.User, room string, _ map[string]string) error {
+		_, _, err := w.MarkRead(w.Context(), actor, room, 5)
+		return err
+	}, allowed, allowed, allowed, forbidden},
+	{"read the room", func(w *world, actor chat.User, room string, _ map[string]string) error {
+		_, err := w.Room(w.Context(), actor.ID, room)
+		return err
+	}, allowed, allowed, allowed, allowed},
+	{"read messages", func(w *world, actor chat.User, room string, _ map[string]string) error {
+		_, err := w.Messages(w.Context(), actor.ID, room, chat.PageArgs{})
+		return err
+	}, allowed, allowed, allowed, forbidden},
+	{"read a message", func(w *world, actor chat.User, _ string, own map[string]string) error {
+		_, err := w.Message(w.Context(), actor.ID, own["owner"])
+		return err
+	}, allowed, allowed, allowed, none},
+	{"read members", func(w *world, actor chat.User, room string, _ map[string]string) error {
+		_, err := w.Members(w.Context(), actor.ID, room, nil, nil)
+		return err
+	}, allowed, allowed, allowed, forbidden},
+	{"poll", func(w *world, actor chat.User, room string, _ map[string]string) error {
+		_, err := w.Events(w.Context(), actor.ID, room, ptr(logCursor(room)), nil)
+		return err
+	}, allowed, allowed, allowed, forbidden},
+	{"count unread", func(w *world, actor chat.User, room string, _ map[string]string) error {
+		_, err := w.Unread(w.Context(), actor.ID, room)
+		return err
+	}, allowed, allowed, allowed, allowed},
+}
+
 func TestWhoMayDoWhat(t *testing.T) {
-	const (
-		ok        = "ok"
-		forbidden = "FORBIDDEN"
-		none      = "NOT_FOUND"
-	)
-	for _, tt := range []struct {
-		name string
-		do   action
-		// owner, admin, member; the past member and the stranger see a public room as outsider
-		// says, and never a private one.
-		owner, admin, member, outsider string
-	}{
-		{"rename", updating(chat.UpdateRoom{Name: set("new")}), ok, ok, forbidden, forbidden},
-		{"change the topic", updating(chat.UpdateRoom{Topic: set("new")}), ok, ok, forbidden, forbidden},
-		{"change history", updating(chat.UpdateRoom{History: set(chat.HistorySinceJoined)}), ok, forbidden, forbidden, forbidden},
-		{"add a member", adding(chat.Ordinary), ok, ok, forbidden, forbidden},
-		{"add an admin", adding(chat.Admin), ok, forbidden, forbidden, forbidden},
-		{"add an owner", adding(chat.Owner), ok, forbidden, forbidden, forbidden},
-		{"remove a member", removing("member2"), ok, ok, forbidden, forbidden},
-		{"remove an admin", removing("admin2"), ok, forbidden, forbidden, forbidden},
-		{"remove an owner", removing("owner2"), ok, forbidden, forbidden, forbidden},
-		{"remove a past member", removing("gone"), ok, ok, forbidden, forbidden},
-		{"promote a member", setting("member2", chat.Admin), ok, forbidden, forbidden, forbidden},
-		{"demote an admin", setting("admin2", chat.Ordinary), ok, forbidden, forbidden, forbidden},
-		{"demote an owner", setting("owner2", chat.Ordinary), ok, forbidden, forbidden, forbidden},
-		{"make an owner", setting("member2", chat.Owner), ok, forbidden, forbidden, forbidden},
-		{"join", func(w *world, actor chat.User, room string, _ map[string]string) error {
-			_, _, err := w.JoinRoom(w.Context(), actor, room)
-			return err
-		}, ok, ok, ok, ok},
-		{"leave", func(w *world, actor chat.User, room string, _ map[string]string) error {
-			_, err := w.LeaveRoom(w.Context(), actor, room)
-			return err
-		}, ok, ok, ok, ok},
-		{"send", func(w *world, actor chat.User, room string, _ map[string]string) error {
-			_, err := w.SendMessage(w.Context(), actor, chat.SendMessage{RoomID: room, Content: "hi"})
-			return err
-		}, ok, ok, ok, forbidden},
-		{"edit one's own", func(w *world, actor chat.User, _ string, own map[string]string) error {
-			_, err := w.EditMessage(w.Context(), actor, mine(actor, own), "new")
-			return err
-		}, ok, ok, ok, none},
-		{"edit another's", func(w *world, actor chat.User, _ string, own map[string]string) error {
-			_, err := w.EditMessage(w.Context(), actor, own["owner2"], "new")
-			return err
-		}, forbidden, forbidden, forbidden, none},
-		{"delete one's own", func(w *world, actor chat.User, _ string, own map[string]string) error {
-			_, err := w.DeleteMessage(w.Context(), actor, mine(actor, own))
-			return err
-		}, ok, ok, ok, none},
-		{"delete another's", func(w *world, actor chat.User, _ string, own map[string]string) error {
-			_, err := w.DeleteMessage(w.Context(), actor, own["owner2"])
-			return err
-		}, ok, ok, forbidden, none},
-		{"mark read", func(w *world, actor chat.User, room string, _ map[string]string) error {
-			_, _, err := w.MarkRead(w.Context(), actor, room, 5)
-			return err
-		}, ok, ok, ok, forbidden},
-		{"read the room", func(w *world, actor chat.User, room string, _ map[string]string) error {
-			_, err := w.Room(w.Context(), actor.ID, room)
-			return err
-		}, ok, ok, ok, ok},
-		{"read messages", func(w *world, actor chat.User, room string, _ map[string]string) error {
-			_, err := w.Messages(w.Context(), actor.ID, room, chat.PageArgs{})
-			return err
-		}, ok, ok, ok, forbidden},
-		{"read a message", func(w *world, actor chat.User, _ string, own map[string]string) error {
-			_, err := w.Message(w.Context(), actor.ID, own["owner"])
-			return err
-		}, ok, ok, ok, none},
-		{"read members", func(w *world, actor chat.User, room string, _ map[string]string) error {
-			_, err := w.Members(w.Context(), actor.ID, room, nil, nil)
-			return err
-		}, ok, ok, ok, forbidden},
-		{"poll", func(w *world, actor chat.User, room string, _ map[string]string) error {
-			_, err := w.Events(w.Context(), actor.ID, room, ptr(logCursor(room)), nil)
-			return err
-		}, ok, ok, ok, forbidden},
-		{"count unread", func(w *world, actor chat.User, room string, _ map[string]string) error {
-			_, err := w.Unread(w.Context(), actor.ID, room)
-			return err
-		}, ok, ok, ok, ok},
-	} {
+	for _, tt := range permissions {
 		for _, visibility := range []chat.RoomVisibility{chat.Public, chat.Private} {
 			outsider := tt.outsider
 			if visibility == chat.Private {

@@ -286,6 +286,10 @@ func TestCloseAtEveryMoment(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestCloseWhileServed is the same for moments of which the log knows nothing.
+func TestCloseWhileServed(t *testing.T) {
 	t.Run("while rendering", func(t *testing.T) {
 		inWorld(t, delivery.Options{}, func(w world) {
 			w.log.notes(room, 20)

@@ -61,6 +61,10 @@ func TestLag(t *testing.T) {
 			ada.goesOn()
 		})
 	})
+}
+
+// TestLagCosts: what laggards cost is shared, and who lags not costs nothing.
+func TestLagCosts(t *testing.T) {
 	t.Run("many, for whom each event is rendered once", func(t *testing.T) {
 		inWorld(t, delivery.Options{}, func(w world) {
 			shared := &renderer{}

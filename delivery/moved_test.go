@@ -9,18 +9,20 @@ import (
 	"parley/eventlog"
 )
 
+// told fails unless a position is told now, once.
+func told(w world, c *client, want eventlog.Cursor) {
+	w.Helper()
+	w.settle()
+	if got, moved := c.moved(); !moved || got != want {
+		w.Errorf("told %+v (%v), want %+v", got, moved, want)
+	}
+	if got, moved := c.moved(); moved {
+		w.Errorf("told %+v again", got)
+	}
+}
+
 // TestMoved: which position is told, when.
 func TestMoved(t *testing.T) {
-	told := func(w world, c *client, want eventlog.Cursor) {
-		w.Helper()
-		w.settle()
-		if got, moved := c.moved(); !moved || got != want {
-			w.Errorf("told %+v (%v), want %+v", got, moved, want)
-		}
-		if got, moved := c.moved(); moved {
-			w.Errorf("told %+v again", got)
-		}
-	}
 	t.Run("the start, then what is filtered out, not what an event has told", func(t *testing.T) {
 		inWorld(t, delivery.Options{}, func(w world) {
 			all := w.log.notes(room, 3)
@@ -57,6 +59,10 @@ func TestMoved(t *testing.T) {
 			told(w, c, from(silent[9]))
 		})
 	})
+}
+
+// TestMovedOverGaps is the same where the log has a gap.
+func TestMovedOverGaps(t *testing.T) {
 	t.Run("through a reset", func(t *testing.T) {
 		inWorld(t, delivery.Options{}, func(w world) {
 			rendering, hold := make(chan struct{}), make(chan struct{})

@@ -10,92 +10,95 @@ import (
 	"parley/eventlog"
 )
 
+// disturbances are what may happen to hints; each returns what was appended meanwhile.
+var disturbances = map[string]func(w world) []*entry{
+	"hints as they should be": func(w world) []*entry { return w.log.notes(room, 10) },
+	"every hint twice": func(w world) []*entry {
+		w.log.setHint(func(watcher eventlog.Watcher, p eventlog.Publication) {
+			watcher.Published([]eventlog.Publication{p})
+			watcher.Published([]eventlog.Publication{p, p})
+		})
+		return w.log.notes(room, 10)
+	},
+	"old hints again and again": func(w world) []*entry {
+		var old []eventlog.Publication
+		w.log.setHint(func(watcher eventlog.Watcher, p eventlog.Publication) {
+			old = append(old, p)
+			watcher.Published(slices.Clone(old))
+		})
+		return w.log.notes(room, 10)
+	},
+	"a hint lost, the next one comes": func(w world) (all []*entry) {
+		w.log.silently(func() { all = w.log.notes(room, 3) })
+		return append(all, w.log.notes(room, 1)...)
+	},
+	"hints lost, word to look": func(w world) (all []*entry) {
+		w.log.silently(func() { all = w.log.notes(room, 500) })
+		w.log.look(room)
+		return all
+	},
+	"hints in reverse order": func(w world) []*entry {
+		var late []eventlog.Publication
+		var to eventlog.Watcher
+		w.log.setHint(func(watcher eventlog.Watcher, p eventlog.Publication) {
+			to, late = watcher, append(late, p)
+		})
+		all := w.log.notes(room, 10)
+		for _, p := range slices.Backward(late) {
+			to.Published([]eventlog.Publication{p})
+		}
+		return all
+	},
+	"more hints at once than may wait": func(w world) []*entry {
+		var late []eventlog.Publication
+		var to eventlog.Watcher
+		w.log.setHint(func(watcher eventlog.Watcher, p eventlog.Publication) {
+			to, late = watcher, append(late, p)
+		})
+		all := w.log.notes(room, 50)
+		to.Published(late)
+		return all
+	},
+	"word to look while the log is being read, and nothing more": func(w world) []*entry {
+		return duringRead(w, func() (all []*entry) {
+			w.log.silently(func() { all = w.log.notes(room, 3) })
+			w.log.look(room)
+			return all
+		})
+	},
+	"a gap in the hints while the log is being read, and nothing more": func(w world) []*entry {
+		return duringRead(w, func() (all []*entry) {
+			w.log.silently(func() { all = w.log.notes(room, 3) })
+			return append(all, w.log.notes(room, 1)...)
+		})
+	},
+	"more hints than may be held while the log is being read": func(w world) []*entry {
+		return duringRead(w, func() []*entry { return w.log.notes(room, 50) })
+	},
+	"more hints than may be held, one after the other": func(w world) []*entry {
+		return duringRead(w, func() (all []*entry) {
+			for range 50 {
+				all = append(all, w.log.notes(room, 1)...)
+				time.Sleep(time.Millisecond)
+			}
+			return all
+		})
+	},
+	"the store fails while the log is read": func(w world) (all []*entry) {
+		w.log.set(func(l *fakeLog) { l.down = true })
+		w.log.silently(func() { all = w.log.notes(room, 3) })
+		w.log.look(room)
+		time.Sleep(time.Minute)
+		all = append(all, w.log.notes(room, 3)...)
+		w.log.set(func(l *fakeLog) { l.down = false })
+		return all
+	},
+}
+
 // TestOrder disturbs the hints of a live subscription in one way after the other: it sees every
 // entry once, in the order of the log, all the same.
 func TestOrder(t *testing.T) {
-	for name, disturb := range map[string]func(w world) []*entry{
-		"hints as they should be": func(w world) []*entry { return w.log.notes(room, 10) },
-		"every hint twice": func(w world) []*entry {
-			w.log.setHint(func(watcher eventlog.Watcher, p eventlog.Publication) {
-				watcher.Published([]eventlog.Publication{p})
-				watcher.Published([]eventlog.Publication{p, p})
-			})
-			return w.log.notes(room, 10)
-		},
-		"old hints again and again": func(w world) []*entry {
-			var old []eventlog.Publication
-			w.log.setHint(func(watcher eventlog.Watcher, p eventlog.Publication) {
-				old = append(old, p)
-				watcher.Published(slices.Clone(old))
-			})
-			return w.log.notes(room, 10)
-		},
-		"a hint lost, the next one comes": func(w world) (all []*entry) {
-			w.log.silently(func() { all = w.log.notes(room, 3) })
-			return append(all, w.log.notes(room, 1)...)
-		},
-		"hints lost, word to look": func(w world) (all []*entry) {
-			w.log.silently(func() { all = w.log.notes(room, 500) })
-			w.log.look(room)
-			return all
-		},
-		"hints in reverse order": func(w world) []*entry {
-			var late []eventlog.Publication
-			var to eventlog.Watcher
-			w.log.setHint(func(watcher eventlog.Watcher, p eventlog.Publication) {
-				to, late = watcher, append(late, p)
-			})
-			all := w.log.notes(room, 10)
-			for _, p := range slices.Backward(late) {
-				to.Published([]eventlog.Publication{p})
-			}
-			return all
-		},
-		"more hints at once than may wait": func(w world) []*entry {
-			var late []eventlog.Publication
-			var to eventlog.Watcher
-			w.log.setHint(func(watcher eventlog.Watcher, p eventlog.Publication) {
-				to, late = watcher, append(late, p)
-			})
-			all := w.log.notes(room, 50)
-			to.Published(late)
-			return all
-		},
-		"word to look while the log is being read, and nothing more": func(w world) []*entry {
-			return duringRead(w, func() (all []*entry) {
-				w.log.silently(func() { all = w.log.notes(room, 3) })
-				w.log.look(room)
-				return all
-			})
-		},
-		"a gap in the hints while the log is being read, and nothing more": func(w world) []*entry {
-			return duringRead(w, func() (all []*entry) {
-				w.log.silently(func() { all = w.log.notes(room, 3) })
-				return append(all, w.log.notes(room, 1)...)
-			})
-		},
-		"more hints than may be held while the log is being read": func(w world) []*entry {
-			return duringRead(w, func() []*entry { return w.log.notes(room, 50) })
-		},
-		"more hints than may be held, one after the other": func(w world) []*entry {
-			return duringRead(w, func() (all []*entry) {
-				for range 50 {
-					all = append(all, w.log.notes(room, 1)...)
-					time.Sleep(time.Millisecond)
-				}
-				return all
-			})
-		},
-		"the store fails while the log is read": func(w world) (all []*entry) {
-			w.log.set(func(l *fakeLog) { l.down = true })
-			w.log.silently(func() { all = w.log.notes(room, 3) })
-			w.log.look(room)
-			time.Sleep(time.Minute)
-			all = append(all, w.log.notes(room, 3)...)
-			w.log.set(func(l *fakeLog) { l.down = false })
-			return all
-		},
-	} {
+	for name, disturb := range disturbances {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, delivery.Options{MaxPending: 8, PageSize: 7}, func(w world) {
 				c := w.subscribe(forOne("ada"))

@@ -111,6 +111,10 @@ func TestOutbox(t *testing.T) {
 		}
 		d.takes("defghi")
 	})
+}
+
+// TestOutboxLanes: what waits of a lane is the lane's own.
+func TestOutboxLanes(t *testing.T) {
 	t.Run("a newer value takes the place of the one that waits", func(t *testing.T) {
 		d := newDesk(t, 100)
 		a, b := d.NewLane(plain{}, []byte("a ")), d.NewLane(plain{}, []byte("b "))
