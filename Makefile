@@ -32,6 +32,7 @@ generated: ## fail if graph/ isn't what gqlgen makes of the schema
 
 lint:
 	test -z "$$(gofmt -l $$(git ls-files '*.go' ':!graph/*'))" || { gofmt -l $$(git ls-files '*.go' ':!graph/*'); exit 1; }
+	! git grep -nE '^(<<<<<<< |>>>>>>> )' # left over from a merge
 	go vet ./...
 	go mod tidy -diff
 	go run $(STATICCHECK) ./...
