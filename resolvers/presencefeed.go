@@ -172,8 +172,9 @@ func (f *feed) pause(ctx context.Context, err error) {
 
 // tell brings up to date who is followed, and hands over what waits of them.
 func (f *feed) tell(ctx context.Context) error {
+	cut := f.cutOff != nil && f.cutOff(f.room) // under no lock: take is called under others'
 	f.mu.Lock()
-	stale := f.stale || f.cutOff != nil && f.cutOff(f.room)
+	stale := f.stale || cut
 	f.stale = false
 	f.mu.Unlock()
 	if stale {
