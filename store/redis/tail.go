@@ -98,13 +98,15 @@ type missing struct {
 // longer than one check, since hints may be on their way.
 //
 // A server that has just been promoted may have lost changes and, by the time of the check, counted
-// other ones in their place: everything is looked at. And the connection may be to the one before it.
+// other ones in their place: everything is looked at. And the connection may be to the one before it. So
+// may a server that was reached again before the first check, which is the first to tell which one it is.
 func (b *watchedBucket) compare(began bucketMark, tail bucketTail, unheard bool) (m missing) {
 	before, lineage := b.bucketState, b.lineage
 	b.bucketState, b.lineage = tail.bucketState, tail.lineage
 	lost := b.rewound || before.lostTo(tail.bucketState) || tail.n < began.heard
 	promoted := lineage != "" && lineage != tail.lineage
-	if lost || promoted || before.n < tail.evicted {
+	unknown := lineage == "" && tail.lineage != "" && unheard
+	if lost || promoted || unknown || before.n < tail.evicted {
 		return missing{topics: b.all(lost), deaf: promoted}
 	}
 	for name, n := range b.suspects {

@@ -47,6 +47,13 @@ func TestCompare(t *testing.T) {
 			{heard: map[string]uint64{"two": 12}, tail: at(12, map[string]uint64{"one": 11, "two": 12}), unheard: true, want: []string{"one"}},
 			{tail: at(12, nil)},
 		},
+		"the connection was gone before the first check": {
+			{
+				heard: map[string]uint64{"two": 12}, unheard: true, want: both,
+				tail: bucketTail{bucketState: bucketState{n: 12, mark: "life"}, lineage: "a", recent: map[string]uint64{"one": 11, "two": 12}},
+			},
+			{tail: bucketTail{bucketState: bucketState{n: 12, mark: "life"}, lineage: "a"}},
+		},
 		"another server is promoted": {
 			{tail: bucketTail{bucketState: bucketState{n: 10, mark: "life"}, lineage: "a"}},
 			{tail: bucketTail{bucketState: bucketState{n: 10, mark: "life"}, lineage: "b"}, want: both},
