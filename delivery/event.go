@@ -31,33 +31,40 @@ type Event struct {
 	failure bool
 
 	mu     sync.Mutex
-	frames []frame
+	frames []*frame
 }
 
 type frame struct {
 	framing Framing
+	once    sync.Once
 	bytes   []byte
 }
 
 // Framing is how a wire protocol puts an event's shared bytes into a frame. Framings are compared
 // with ==: equal ones share the bytes.
 type Framing interface {
-	// AppendEvent appends the part of the frame that all subscribers with this framing share.
+	// AppendEvent appends the part of the frame that all subscribers with this framing share. It may be made of what
+	// another framing makes of the event.
 	AppendEvent(dst []byte, e *Event) []byte
 }
 
 // Frame returns the event's shared bytes in a framing, made at the first call.
 func (e *Event) Frame(f Framing) []byte {
+	frame := e.frame(f)
+	frame.once.Do(func() { frame.bytes = f.AppendEvent(make([]byte, 0, len(e.Payload)+128), e) })
+	return frame.bytes
+}
+
+func (e *Event) frame(f Framing) *frame {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for i := range e.frames {
-		if e.frames[i].framing == f {
-			return e.frames[i].bytes
+	for _, frame := range e.frames {
+		if frame.framing == f {
+			return frame
 		}
 	}
-	bytes := f.AppendEvent(make([]byte, 0, len(e.Payload)+128), e)
-	e.frames = append(e.frames, frame{f, bytes})
-	return bytes
+	e.frames = append(e.frames, &frame{framing: f})
+	return e.frames[len(e.frames)-1]
 }
 
 // Source is what is to be rendered.
