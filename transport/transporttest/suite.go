@@ -310,7 +310,7 @@ const (
 
 // fill publishes more than a reader who stands still can have waiting.
 func fill(rig *Rig, log string) {
-	text := strings.Repeat("x", fillSize)
+	text := noise(fillSize)
 	for range fillEvents {
 		rig.Tick(log, text)
 	}
@@ -340,7 +340,7 @@ func (s suite) slowReader(t *testing.T) {
 	slow := s.client.Subscribe(t, rig, "", ticks("a"), "")
 	quick := s.client.Subscribe(t, rig, "", ticks("a"), "")
 	goLive(t, rig, "a", slow, quick)
-	text := strings.Repeat("x", fillSize)
+	text := noise(fillSize)
 	for n := range fillEvents {
 		rig.Tick("a", fmt.Sprint(n, text))
 		event(t, quick)
