@@ -45,8 +45,13 @@ type message struct {
 
 func dial(t testing.TB, rig *transporttest.Rig, subprotocols ...string) *client {
 	t.Helper()
+	return dialWith(t, rig, websocket.CompressionDisabled, subprotocols...)
+}
+
+func dialWith(t testing.TB, rig *transporttest.Rig, compression websocket.CompressionMode, subprotocols ...string) *client {
+	t.Helper()
 	c := &client{t: t, positions: map[string]string{}}
-	options := &websocket.DialOptions{Subprotocols: subprotocols, OnPingReceived: func(context.Context, []byte) bool {
+	options := &websocket.DialOptions{Subprotocols: subprotocols, CompressionMode: compression, CompressionThreshold: 1, OnPingReceived: func(context.Context, []byte) bool {
 		c.pings.Add(1)
 		return true
 	}}
@@ -56,6 +61,9 @@ func dial(t testing.TB, rig *transporttest.Rig, subprotocols ...string) *client 
 	}
 	if response.Body != nil {
 		_ = response.Body.Close()
+	}
+	if agreed := response.Header.Get("Sec-WebSocket-Extensions") != ""; agreed != (compression != websocket.CompressionDisabled) {
+		t.Fatalf("compression: %v", agreed)
 	}
 	conn.SetReadLimit(4 << 20)
 	c.conn = conn
@@ -67,11 +75,16 @@ func dial(t testing.TB, rig *transporttest.Rig, subprotocols ...string) *client 
 func connect(t testing.TB, rig *transporttest.Rig, payload string) *client {
 	t.Helper()
 	c := dial(t, rig, graphqlws.Subprotocol)
+	c.initialise(payload)
+	return c
+}
+
+func (c *client) initialise(payload string) {
+	c.t.Helper()
 	c.send(initMessage(payload))
 	if m := c.next(); m.Type != "connection_ack" {
-		t.Fatalf("got %+v, want connection_ack", m)
+		c.t.Fatalf("got %+v, want connection_ack", m)
 	}
-	return c
 }
 
 func initMessage(payload string) string {

@@ -9,28 +9,45 @@ import (
 	"github.com/coder/websocket"
 
 	"parley/transport"
+	"parley/transport/graphqlws"
 	"parley/transport/transporttest"
 )
 
 func TestScenarios(t *testing.T) { transporttest.Run(t, suiteClient{}) }
 
-type suiteClient struct{}
+// TestScenariosCompressed has every message compressed that may be.
+func TestScenariosCompressed(t *testing.T) { transporttest.Run(t, suiteClient{compress: true}) }
 
-func (suiteClient) Construct(s *transport.Service) graphql.Transport { return construct(s) }
+type suiteClient struct{ compress bool }
 
-func (suiteClient) Subscribe(t testing.TB, rig *transporttest.Rig, viewer, query, resume string) transporttest.Stream {
+func (s suiteClient) Construct(service *transport.Service) graphql.Transport {
+	if s.compress {
+		return deflating(service)
+	}
+	return construct(service)
+}
+
+func (s suiteClient) Subscribe(t testing.TB, rig *transporttest.Rig, viewer, query, resume string) transporttest.Stream {
 	t.Helper()
 	init, err := json.Marshal(map[string]string{"viewer": viewer})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := connect(t, rig, string(init))
+	c := dialWith(t, rig, s.compression(), graphqlws.Subprotocol)
+	c.initialise(string(init))
 	payload, err := json.Marshal(map[string]any{"query": query, "extensions": map[string]any{"resume": resume}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.send(encode(t, message{Type: "subscribe", ID: "s", Payload: payload}))
 	return stream{c}
+}
+
+func (s suiteClient) compression() websocket.CompressionMode {
+	if s.compress {
+		return websocket.CompressionNoContextTakeover
+	}
+	return websocket.CompressionDisabled
 }
 
 type stream struct{ c *client }
