@@ -7,6 +7,7 @@ package delivery
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"parley/eventlog"
 )
@@ -30,8 +31,8 @@ type Event struct {
 	// failure: it tells of an error instead.
 	failure bool
 
-	mu     sync.Mutex
-	frames []*frame
+	mu     sync.Mutex               // held to add a frame
+	frames atomic.Pointer[[]*frame] // never changed in place
 }
 
 type frame struct {
@@ -50,21 +51,38 @@ type Framing interface {
 
 // Frame returns the event's shared bytes in a framing, made at the first call.
 func (e *Event) Frame(f Framing) []byte {
-	frame := e.frame(f)
+	frame := e.framed(f)
+	if frame == nil {
+		frame = e.add(f)
+	}
 	frame.once.Do(func() { frame.bytes = f.AppendEvent(make([]byte, 0, len(e.Payload)+128), e) })
 	return frame.bytes
 }
 
-func (e *Event) frame(f Framing) *frame {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, frame := range e.frames {
-		if frame.framing == f {
-			return frame
+func (e *Event) framed(f Framing) *frame {
+	if frames := e.frames.Load(); frames != nil {
+		for _, frame := range *frames {
+			if frame.framing == f {
+				return frame
+			}
 		}
 	}
-	e.frames = append(e.frames, &frame{framing: f})
-	return e.frames[len(e.frames)-1]
+	return nil
+}
+
+// add adds a frame that is yet to be made, under no lock: it may take another one.
+func (e *Event) add(f Framing) *frame {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if added := e.framed(f); added != nil {
+		return added
+	}
+	frames := []*frame{{framing: f}}
+	if others := e.frames.Load(); others != nil {
+		frames = append(frames, *others...)
+	}
+	e.frames.Store(&frames)
+	return frames[0]
 }
 
 // Source is what is to be rendered.
