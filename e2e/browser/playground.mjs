@@ -36,6 +36,7 @@ async function visit(browser) {
   const bob = new Tab(await browser.newPage());
   await signIn(ada, bob);
   await converse(ada, bob);
+  await compress(ada);
   await surviveRestart(ada, bob);
   await reload(ada, bob);
   const stranger = new Tab(await browser.newPage());
@@ -67,6 +68,18 @@ async function converse(ada, bob) {
   await ada.shows('"content": "Hello from the playground"');
   await ada.shows('"name": "Bob"');
   await ada.page.screenshot({ path: settings.screenshot });
+}
+
+/** What the browser offers by itself is agreed on, and what arrived was long enough for it. */
+async function compress(tab) {
+  const extensions = await tab.page.evaluate(async () => {
+    const socket = new WebSocket(`ws://${location.host}/graphql`, "graphql-transport-ws");
+    await new Promise((open) => socket.addEventListener("open", open));
+    socket.close();
+    return socket.extensions;
+  });
+  assert.match(extensions, /^permessage-deflate; *server_no_context_takeover; *client_no_context_takeover$/);
+  assert(JSON.stringify(tab.results[0]).length > 256, "a message too short to be compressed");
 }
 
 /** A message sent between the server's restart and the tab's return arrives, and nothing twice. */

@@ -17,15 +17,15 @@ import (
 
 // session is the state of one connection, and speaks graphql-transport-ws on it.
 type session struct {
-	options transport.Options
+	options *transport.Options
 	// deflates: both sides may compress messages.
 	deflates bool
 
 	mu    sync.Mutex
 	state state
 	// pong is a payload that waits to be judged, while an earlier one is.
-	pong    json.RawMessage
 	judging bool
+	pong    json.RawMessage
 }
 
 type state uint8

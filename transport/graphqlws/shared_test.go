@@ -124,15 +124,8 @@ func BenchmarkEvent(b *testing.B) {
 func BenchmarkConnection(b *testing.B) {
 	for name, s := range map[string]*session{"plain": {}, "deflated": {deflates: true}} {
 		b.Run(name, func(b *testing.B) {
-			var o *delivery.Outbox
-			buf, size := make([]byte, 0, 4096), 0
-			o = delivery.NewOutbox(1<<20, func() {
-				for more := true; more; {
-					if buf, more = o.Take(buf[:0], 2048); more {
-						size = len(buf)
-					}
-				}
-			}, func() {})
+			o := &taken{buf: make([]byte, 0, 4096)}
+			o.Open(1<<20, o)
 			lane := o.NewLane(s.Framing("6c0f7d0e-3c1b-4a59-9d7e-0d2b8f0f6a3d"))
 			e := &delivery.Event{Payload: []byte(benchPayload), Offset: 1}
 			b.ReportAllocs()
@@ -141,10 +134,27 @@ func BenchmarkConnection(b *testing.B) {
 					lane.Flush()
 				}
 			}
-			b.ReportMetric(float64(size), "B/frame")
+			b.ReportMetric(float64(o.size), "B/frame")
 		})
 	}
 }
+
+// taken is the outbox of a connection whose peer reads at once.
+type taken struct {
+	delivery.Outbox
+	buf  []byte
+	size int // of what was written last
+}
+
+func (t *taken) Flush() {
+	for more := true; more; {
+		if t.buf, more = t.Take(t.buf[:0], 2048); more {
+			t.size = len(t.buf)
+		}
+	}
+}
+
+func (t *taken) Overflow() {}
 
 const benchPayload = `{"data":{"messageAdded":{"__typename":"Message","id":"m_AbCdEf123_42_x9","seq":42,` +
 	`"content":"hello there, this is a usual message of a chat","sender":{"__typename":"User","id":"ada","name":"Ada Lovelace"},` +
