@@ -79,7 +79,7 @@ func (z size) workloads() []workload {
 	one, large := inRooms(1, part(1000, z.traffic)), inRooms(1, part(5000, z.traffic))
 	all := []workload{
 		{name: "W1", peers: compressing, plan: one, run: z.closed(4).run},
-		{name: "W2", peers: sockets, plan: large, run: z.paced(1, 2).run},
+		{name: "W2", peers: compressing, plan: large, run: z.paced(1, 2).run},
 		{name: "W3", peers: idling, plan: inRooms(part(100, z.crowds), 100), run: idle{z.idle}.run, beside: true},
 		{name: "W4", peers: publishing, plan: inRooms(part(500, z.traffic), 4), run: z.closed(16).run},
 		{name: "W5", peers: []string{"parley", "parley sse"}, plan: one, run: z.closed(4).run},
