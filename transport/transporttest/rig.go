@@ -49,8 +49,14 @@ type Rig struct {
 // a check that nothing is left.
 func NewRig(t testing.TB, options transport.Options, transports ...func(*transport.Service) graphql.Transport) *Rig {
 	t.Helper()
+	return newRig(t, newLogs(), options, transports...)
+}
+
+// newRig starts another node over logs.
+func newRig(t testing.TB, logs *Logs, options transport.Options, transports ...func(*transport.Service) graphql.Transport) *Rig {
+	t.Helper()
 	rig := &Rig{
-		Logs: newLogs(), states: newStates(), registry: prometheus.NewRegistry(), Log: &Buffer{},
+		Logs: logs, states: newStates(), registry: prometheus.NewRegistry(), Log: &Buffer{},
 		Began: make(chan struct{}, 1000), Finish: make(chan struct{}),
 	}
 	logger := slog.New(slog.NewTextHandler(rig.Log, nil))
@@ -181,17 +187,23 @@ func (r *Rig) Post(t testing.TB, body string, header http.Header) (*http.Respons
 // Do sends a request with more headers and returns the response, its body read.
 func (r *Rig) Do(t testing.TB, request *http.Request, header http.Header) (*http.Response, string) {
 	t.Helper()
+	response, body, err := r.TryDo(request, header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response, body
+}
+
+// TryDo is Do where the network may fail.
+func (r *Rig) TryDo(request *http.Request, header http.Header) (*http.Response, string, error) {
 	for name, values := range header {
 		request.Header[name] = values
 	}
 	response, err := r.Server.Client().Do(request)
 	if err != nil {
-		t.Fatal(err)
+		return nil, "", err
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response, string(body)
+	return response, string(body), err
 }

@@ -112,6 +112,10 @@ func (r *Rig) open(ctx context.Context, executor graphql.GraphExecutor, op *grap
 		}, nil
 	}
 	log := args["log"].(string)
+	if log == "held" {
+		r.Began <- struct{}{}
+		<-ctx.Done()
+	}
 	start, err := r.start(log, op.Extensions["resume"], args["after"])
 	if err != nil {
 		return nil, executor.DispatchError(graphql.WithOperationContext(ctx, op), gqlerror.List{{Err: err, Message: err.Error()}})
