@@ -163,8 +163,10 @@ func TestChecklistLegacyOperations(t *testing.T) {
 		for range 20 {
 			c.send(startMessage("1", ticks))
 		}
-		c.wantSettled()
-		transporttest.Wait(t, "one is watched", func() bool { return rig.Logs.Watched() == 1 && c.positions["1"] != "" })
+		transporttest.Wait(t, "one is watched", func() bool {
+			c.wantSettled() // and reads the position on the way
+			return rig.Logs.Watched() == 1 && c.positions["1"] != ""
+		})
 		rig.Tick("a", "once")
 		if m := c.next(); m.Type != "data" {
 			t.Errorf("got %s", encode(t, m))

@@ -29,7 +29,7 @@ func (singleClient) Subscribe(t testing.TB, rig *transporttest.Rig, viewer, quer
 	if viewer == "" {
 		viewer = "somebody"
 	}
-	s := &singleStream{member: &member{t: t, viewer: viewer}, node: &node{Rig: rig}, told: map[uint64]string{}}
+	s := &singleStream{member: &member{t: t, viewer: viewer}, node: &node{Rig: rig}, told: map[uint64]string{}, failed: map[string]bool{}}
 	response, token, err := s.tryAsk(s.node, http.MethodPut, "", "", nil)
 	if err != nil || response.StatusCode != http.StatusCreated {
 		s.over = true
@@ -57,6 +57,7 @@ type singleStream struct {
 	// started are the operations asked for, which have the numbers from 1; told are their positions, by number.
 	started []startedOperation
 	told    map[uint64]string
+	failed  map[string]bool // operations that have ended with errors
 }
 
 type startedOperation struct{ operation, log string }
@@ -115,7 +116,10 @@ func (s *singleStream) Next() transporttest.Item {
 		case b.retry != "":
 			s.retries++
 		case b.event != "":
-			return s.item(b)
+			if item := s.item(b); item.Kind != transporttest.Complete || !s.failed[item.Operation] { // the errors said so
+				s.failed[item.Operation] = item.Kind == transporttest.Errors
+				return item
+			}
 		case b.id != "":
 			if moved := s.positions(b.id); len(moved) > 0 {
 				return moved[0] // what others have moved meanwhile was told before, or will be

@@ -117,7 +117,10 @@ func (s suite) cutCatchingUp(t *testing.T) {
 	r, w := s.reader(t, rig, "ada", "a"), &writer{rig: rig, log: "a", padding: strings.Repeat("x", fillSize)}
 	for n := range 6 {
 		r.connect()
-		lag(t, l, r, w)
+		r.goLive(w)
+		l.hold(true)
+		r.lag(w)
+		l.hold(false)
 		r.readTo(w.written - 40 + 6*n)
 		if n%2 == 0 {
 			l.cut()
@@ -128,22 +131,6 @@ func (s suite) cutCatchingUp(t *testing.T) {
 		r.stream.Close()
 	}
 	r.comeBack(w.written)
-}
-
-// lag makes a reader fall behind that is connected: it is live, and then misses 50 events, the way being held meanwhile.
-func lag(t testing.TB, l *line, r *reader, w *writer) {
-	t.Helper()
-	before := r.rig.Metric(t, "parley_deliveries_total")
-	Wait(t, "live", func() bool {
-		w.write(1)
-		r.readTo(w.written)
-		return r.rig.Metric(t, "parley_deliveries_total") > before
-	})
-	lags := r.rig.Metric(t, "parley_lags_total")
-	l.hold(true)
-	w.write(50)
-	Wait(t, "it lags", func() bool { return r.rig.Metric(t, "parley_lags_total") > lags })
-	l.hold(false)
 }
 
 // cutOpening: a client that goes while its subscription is authorized leaves nothing.

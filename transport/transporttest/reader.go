@@ -14,9 +14,12 @@ type reader struct {
 	rig         *Rig
 	viewer, log string
 
-	stream Stream
-	cursor string
-	seen   int // events
+	stream    Stream
+	operation string // of the subscription; "" for Subscribe's
+	cursor    string
+	seen      int // events
+	// other takes items of other operations; nil for nobody.
+	other func(Item)
 }
 
 // reader returns a client that has seen nothing of a log.
@@ -31,12 +34,24 @@ func (r *reader) connect() {
 	r.stream = r.client.Subscribe(r.t, r.rig, r.viewer, ticks(r.log), r.cursor)
 }
 
-// read reads one item.
+// read reads the next item of the subscription.
 func (r *reader) read() Item {
 	r.t.Helper()
+	for {
+		if item := r.readAny(); item.Operation == r.operation || item.Kind == End {
+			return item
+		}
+	}
+}
+
+// readAny reads the next item of any operation.
+func (r *reader) readAny() Item {
+	r.t.Helper()
 	item := r.stream.Next()
-	if item.Operation == "" {
+	if item.Operation == r.operation {
 		r.note(item)
+	} else if r.other != nil {
+		r.other(item)
 	}
 	return item
 }
@@ -51,6 +66,15 @@ func (r *reader) note(item Item) {
 	}
 	if item.Cursor != "" {
 		r.cursor = item.Cursor
+	}
+}
+
+// unsubscribe ends the subscription, if there can be a connection without it; else it hangs up.
+func (r *reader) unsubscribe() {
+	if stream, ok := r.stream.(Multiplexed); ok {
+		stream.Stop(r.operation)
+	} else {
+		r.stream.Close()
 	}
 }
 
@@ -94,6 +118,25 @@ func (r *reader) comeBack(count int) {
 	}
 }
 
+// goLive writes until the reader, connected, is past its replay: only what is live is pushed, a replay waits for its reader.
+func (r *reader) goLive(w *writer) {
+	r.t.Helper()
+	before := r.rig.Metric(r.t, "parley_deliveries_total")
+	Wait(r.t, "live", func() bool {
+		w.write(1)
+		r.readTo(w.written)
+		return r.rig.Metric(r.t, "parley_deliveries_total") > before
+	})
+}
+
+// lag writes more than fits between the server and a reader whose way is held.
+func (r *reader) lag(w *writer) {
+	r.t.Helper()
+	before := r.rig.Metric(r.t, "parley_lags_total")
+	w.write(50)
+	Wait(r.t, "it lags", func() bool { return r.rig.Metric(r.t, "parley_lags_total") > before })
+}
+
 // writer publishes what readers expect.
 type writer struct {
 	rig     *Rig
@@ -110,4 +153,10 @@ func (w *writer) write(count int) {
 			w.rig.Logs.Publish(w.log, KindHidden, "")
 		}
 	}
+}
+
+// kick publishes one more, by which a viewer's access ends.
+func (w *writer) kick(viewer string) {
+	w.rig.kick(w.log, viewer, fmt.Sprint(w.written, " the last for ", viewer))
+	w.written++
 }
