@@ -12,8 +12,7 @@ import (
 
 func TestScenarios(t *testing.T) { transporttest.Run(t, suiteClient{}) }
 
-func TestSingleScenarios(t *testing.T) { transporttest.Run(t, singleClient{}) }
-
+// suiteClient is the suite's client of distinct connections.
 type suiteClient struct{}
 
 func (suiteClient) Construct(s *transport.Service) graphql.Transport { return construct(s) }
@@ -24,13 +23,20 @@ func (suiteClient) Subscribe(t testing.TB, rig *transporttest.Rig, viewer, query
 	if resume != "" {
 		header.Set("Last-Event-ID", resume)
 	}
-	return stream{post(t, rig, body(t, query), header)}
+	s, err := tryPost(t, rig, body(t, query), header)
+	return stream{events: s, over: err != nil || s.response.StatusCode != http.StatusOK}
 }
 
-type stream struct{ *events }
+type stream struct {
+	*events
+	over bool
+}
 
 // Next makes an error that ends the stream one item of the next that carries it.
 func (s stream) Next() transporttest.Item {
+	if s.over {
+		return transporttest.Item{Kind: transporttest.End}
+	}
 	s.t.Helper()
 	for {
 		b, err := s.block()
@@ -53,5 +59,11 @@ func (s stream) Next() transporttest.Item {
 		case b.id != "":
 			return transporttest.Item{Kind: transporttest.Position, Cursor: b.id}
 		}
+	}
+}
+
+func (s stream) Close() {
+	if s.events != nil {
+		s.events.Close()
 	}
 }
