@@ -174,7 +174,8 @@ func (c *Conn) CloseAt(at time.Time, reason Reason) {
 	defer c.mu.Unlock()
 	c.deadline, c.overdue = at, nil
 	if !at.IsZero() {
-		c.overdue = &reason
+		overdue := reason // only this one lasts
+		c.overdue = &overdue
 	}
 	if !c.closing {
 		c.timer.Reset(c.untilNext())
