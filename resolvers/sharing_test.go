@@ -62,7 +62,7 @@ func TestSharedRendering(t *testing.T) {
 	seen := newTally()
 	byHistory := func(field string) bool { return field == "messages" || field == "replyTo" }
 	each := slices.Sorted(maps.Keys(personal))
-	for n := range scaled(240, 10_000) {
+	for n := range scaled(150, 10_000) {
 		seen.check(t, n, [...]func(string) bool{
 			func(string) bool { return true }, byHistory, func(string) bool { return false },
 			func(field string) bool { return field == each[n/4%len(each)] }, // no other one covers up for it
