@@ -70,7 +70,17 @@ func (s *server) routes(endpoint http.Handler) http.Handler {
 	if identity.signer != nil {
 		mux.Handle("/dev/token", auth.DevSignIn(identity.signer, identity.origins))
 	}
-	return identity.origins.CORS(mux)
+	return identity.origins.CORS(s.part(mux))
+}
+
+// part has a node that stops end HTTP connections behind what they are answered: their clients' next requests go elsewhere.
+func (s *server) part(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func (s *server) identityFailed(r *http.Request, err error) {
@@ -88,9 +98,11 @@ func serveSchema(w http.ResponseWriter, _ *http.Request) {
 func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
-	switch err := s.store.Ready(ctx); {
-	case s.draining.Load():
+	if s.draining.Load() {
 		answer(w, http.StatusServiceUnavailable, "draining")
+		return
+	}
+	switch err := s.store.Ready(ctx); {
 	case errors.Is(err, eventlog.ErrReadOnly):
 		answer(w, http.StatusOK, "ready, but the store takes no writes")
 	case err == nil && time.Since(s.store.Confirmed("")) > s.config.Cutoff:

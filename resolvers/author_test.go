@@ -58,7 +58,7 @@ func (a *author) name(prefix string) string {
 
 // subscription returns a document with one operation and its variables.
 func (a *author) subscription() request {
-	a.budget = 40
+	a.budget = 60
 	if a.used == nil {
 		a.used = map[string]int{}
 	}
@@ -163,8 +163,9 @@ func (a *author) selections(on *ast.Definition, depth int) string {
 		parts = append(parts, a.field(f, depth))
 	}
 	if on.IsAbstractType() {
-		for _, t := range a.schema.GetPossibleTypes(on) {
-			if a.chance(40) {
+		possible := a.schema.GetPossibleTypes(on)
+		for _, i := range a.Perm(len(possible)) { // the first ones use the budget up
+			if t := possible[i]; a.chance(60) {
 				a.uses("inline fragment on a type")
 				parts = append(parts, "... on "+t.Name+a.condition()+" "+a.selections(t, depth))
 			}
@@ -205,7 +206,7 @@ func (a *author) choose(on *ast.Definition, depth int) (chosen []*ast.FieldDefin
 		composite := a.schema.Types[f.Type.Name()].IsCompositeType()
 		switch {
 		case strings.HasPrefix(f.Name, "__"), personal[f.Name] && !a.personal(f.Name), composite && depth >= deepest, a.budget <= 0:
-		case a.chance(35) || personal[f.Name] && a.chance(50):
+		case a.chance(35) || depth == 1 && a.chance(60) || personal[f.Name] && a.chance(50):
 			a.budget--
 			chosen = append(chosen, f)
 		}

@@ -156,7 +156,7 @@ func (h *history) someSources(spec delivery.Spec) []delivery.Source {
 	}
 	h.Shuffle(len(shown), func(i, j int) { shown[i], shown[j] = shown[j], shown[i] })
 	slices.SortStableFunc(shown, rarer(shown)) // different ones first
-	shown = shown[:min(len(shown), 5)]
+	shown = shown[:min(len(shown), 7)]
 	if spec.ShowReset {
 		shown = append(shown, delivery.Source{Payload: eventlog.Reset{Log: h.room, Reason: eventlog.HistoryLost}, Cursor: spec.Start})
 	}

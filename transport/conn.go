@@ -243,15 +243,32 @@ func (o *outlet) Overflow() { (*Conn)(o).Close(ReasonOverload) }
 
 // Close ends the connection. It returns at once; only the first reason counts.
 func (c *Conn) Close(reason Reason) {
+	if c.beginClosing() {
+		go c.shutDown(reason) // Service.open waits for it
+	}
+}
+
+// drain is Close for a node that stops in good order: what was asked for is answered before, if that takes no longer than
+// closing may.
+func (c *Conn) drain() {
+	if c.beginClosing() {
+		go func() {
+			c.finishOperations()
+			c.shutDown(ReasonDrain)
+		}()
+	}
+}
+
+func (c *Conn) beginClosing() (begun bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closing {
-		return
+		return false
 	}
 	c.closing = true
 	c.closeBy = time.Now().Add(c.service.options.CloseTimeout)
 	c.timer.Stop()
-	go c.shutDown(reason) // Service.open waits for it
+	return true
 }
 
 // Closing reports whether the connection is ending.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -151,6 +152,31 @@ func (c *Conn) Stop(id string) {
 	c.dismiss(o)
 	c.mu.Unlock()
 	o.release()
+}
+
+// finishOperations waits until all that run have their answers, or follow what they subscribe to. It takes no longer than
+// closing may, which then has as long again.
+func (c *Conn) finishOperations() {
+	var running sync.WaitGroup
+	c.mu.Lock()
+	for o := range c.operations.all() {
+		if cancel := o.cancel; cancel != nil {
+			running.Add(1)
+			o.cancel = func() { cancel(); running.Done() }
+		}
+	}
+	c.mu.Unlock()
+	finished := make(chan struct{})
+	go func() { running.Wait(); close(finished) }() // at the latest when the operations are stopped
+	patience := time.NewTimer(c.service.options.CloseTimeout)
+	defer patience.Stop()
+	select {
+	case <-finished:
+	case <-patience.C:
+	}
+	c.mu.Lock()
+	c.closeBy = time.Now().Add(c.service.options.CloseTimeout)
+	c.mu.Unlock()
 }
 
 // stopOperations ends all that run. What others have left to say is still sent.

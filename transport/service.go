@@ -76,8 +76,8 @@ func (s *Service) remove(c *Conn, reason Reason) {
 }
 
 // Drain accepts no new connections, closes each one at some moment of the window with the reason
-// that makes stock clients come back, and waits until all have ended. When ctx is done first, it
-// closes the rest at once and returns ctx's error.
+// that makes stock clients come back, once queries and mutations under way are answered, and waits until all have ended.
+// When ctx is done first, it closes the rest at once and returns ctx's error.
 func (s *Service) Drain(ctx context.Context, window time.Duration) error {
 	all := s.stop()
 	begin := time.Now()
@@ -87,12 +87,13 @@ func (s *Service) Drain(ctx context.Context, window time.Duration) error {
 		wait := time.NewTimer(time.Until(begin.Add(time.Duration(share * float64(window)))))
 		select {
 		case <-wait.C:
+			c.drain()
 		case <-ctx.Done():
 			wait.Stop()
+			c.Close(ReasonDrain)
 		}
-		c.Close(ReasonDrain)
 	}
-	s.open.Wait() // bounded: each closing ends after CloseTimeout
+	s.open.Wait() // bounded: each closing ends after twice CloseTimeout
 	return ctx.Err()
 }
 

@@ -161,14 +161,24 @@ func (n *Node) signal(sig syscall.Signal) {
 		return
 	default:
 	}
-	_ = n.cmd.Process.Signal(sig)
+	n.Signal(sig)
+	n.Wait()
+}
+
+// Signal sends a signal, and doesn't wait for what comes of it.
+func (n *Node) Signal(sig syscall.Signal) { _ = n.cmd.Process.Signal(sig) } // it may have ended
+
+// Wait waits for the server's end and returns its exit status, -1 where a signal ended it.
+func (n *Node) Wait() int {
+	n.t.Helper()
 	select {
 	case <-n.done:
 	case <-time.After(Patience):
 		_ = n.cmd.Process.Kill()
 		<-n.done
-		n.t.Errorf("the server didn't end after %v:\n%s", sig, n.out.Tail(8192))
+		n.t.Errorf("the server didn't end:\n%s", n.out.Tail(8192))
 	}
+	return n.cmd.ProcessState.ExitCode()
 }
 
 // PID is the server's process id.

@@ -201,3 +201,39 @@ func TestPresence(t *testing.T) {
 	_ = c.conn.Close(websocket.StatusNormalClosure, "")
 	rig.WaitUntilIdle(t)
 }
+
+// TestDrainAnswers: a node that stops answers what it was asked for, before it sends its client off; who takes too long is sent
+// off all the same.
+func TestDrainAnswers(t *testing.T) {
+	for name, test := range map[string]struct {
+		patience time.Duration
+		finishes bool
+	}{
+		"in time":     {transporttest.Patience, true},
+		"not in time": {100 * time.Millisecond, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rig := newRig(t, transport.Options{CloseTimeout: test.patience})
+			c := connect(t, rig, "")
+			c.subscribe("ticks", ticks)
+			c.subscribe("slow", `{ slow }`)
+			<-rig.Began
+			transporttest.Wait(t, "both run", func() bool { return rig.Logs.Watched() == 1 })
+			drained := make(chan error)
+			go func() { drained <- rig.Service.Drain(t.Context(), 0) }()
+			transporttest.Wait(t, "nobody else is let in", func() bool {
+				response, _ := rig.Post(t, `{}`, http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}})
+				return response.StatusCode == http.StatusServiceUnavailable
+			})
+			if test.finishes {
+				rig.Finish <- struct{}{}
+				c.want(`{"type":"next","id":"slow","payload":{"data":{"slow":"slow"}}}`)
+				c.want(`{"type":"complete","id":"slow"}`)
+			}
+			c.wantClose(1012)
+			if err := <-drained; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
