@@ -46,7 +46,7 @@ type message struct {
 func dial(t testing.TB, rig *transporttest.Rig, subprotocols ...string) *client {
 	t.Helper()
 	c := &client{t: t, positions: map[string]string{}}
-	options := &websocket.DialOptions{Subprotocols: subprotocols, OnPingReceived: func(context.Context, []byte) bool {
+	options := &websocket.DialOptions{HTTPClient: rig.Server.Client(), Subprotocols: subprotocols, OnPingReceived: func(context.Context, []byte) bool {
 		c.pings.Add(1)
 		return true
 	}}

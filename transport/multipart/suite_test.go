@@ -3,6 +3,7 @@ package multipart_test
 import (
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -12,6 +13,13 @@ import (
 )
 
 func TestScenarios(t *testing.T) { transporttest.Run(t, suiteClient{}) }
+
+func TestScenariosOverTLS(t *testing.T) { transporttest.Run(t, overTLS{suiteClient{}}) }
+
+// overTLS is a client by HTTP/1.1 over TLS.
+type overTLS struct{ transporttest.Client }
+
+func (overTLS) Serve(h http.Handler) *httptest.Server { return transporttest.TLS(h) }
 
 type suiteClient struct{}
 

@@ -2,6 +2,7 @@ package sse_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -13,6 +14,15 @@ import (
 func TestScenarios(t *testing.T) { transporttest.Run(t, suiteClient{}) }
 
 func TestSingleScenarios(t *testing.T) { transporttest.Run(t, singleClient{}) }
+
+func TestScenariosOverTLS(t *testing.T) { transporttest.Run(t, overTLS{suiteClient{}}) }
+
+func TestSingleScenariosOverTLS(t *testing.T) { transporttest.Run(t, overTLS{singleClient{}}) }
+
+// overTLS is a client by HTTP/1.1 over TLS.
+type overTLS struct{ transporttest.Client }
+
+func (overTLS) Serve(h http.Handler) *httptest.Server { return transporttest.TLS(h) }
 
 type suiteClient struct{}
 

@@ -43,11 +43,17 @@ type Rig struct {
 	registry *prometheus.Registry
 }
 
-// NewRig starts a server with the transports constructed; the options' Hub and Open are the
+// NewRig starts a server with the transports constructed, over HTTP/1.1; the options' Hub and Open are the
 // rig's. Unless the options say otherwise, the viewer is named by the "viewer" member of
 // connection_init or by the header Viewer, and "bad" is refused. The rig ends with the test, after
 // a check that nothing is left.
 func NewRig(t testing.TB, options transport.Options, transports ...func(*transport.Service) graphql.Transport) *Rig {
+	t.Helper()
+	return NewRigOver(t, httptest.NewServer, options, transports...)
+}
+
+// NewRigOver is NewRig with a server that serve starts, such as [TLS].
+func NewRigOver(t testing.TB, serve func(http.Handler) *httptest.Server, options transport.Options, transports ...func(*transport.Service) graphql.Transport) *Rig {
 	t.Helper()
 	rig := &Rig{
 		Logs: newLogs(), states: newStates(), registry: prometheus.NewRegistry(), Log: &Buffer{},
@@ -63,7 +69,7 @@ func NewRig(t testing.TB, options transport.Options, transports ...func(*transpo
 	for _, construct := range transports {
 		gql.AddTransport(construct(rig.Service))
 	}
-	rig.Server = httptest.NewServer(gql)
+	rig.Server = serve(gql)
 	t.Cleanup(func() { rig.close(t) })
 	return rig
 }

@@ -84,6 +84,9 @@ type suite struct{ client Client }
 
 func (s suite) rig(t *testing.T, options transport.Options) *Rig {
 	t.Helper()
+	if server, ok := s.client.(Server); ok {
+		return NewRigOver(t, server.Serve, options, s.client.Construct)
+	}
 	return NewRig(t, options, s.client.Construct)
 }
 
