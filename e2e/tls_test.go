@@ -3,11 +3,14 @@ package e2e
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +25,8 @@ var overTLS = map[string]struct {
 	"WebSocket":               {parleytest.OverWS, false},
 	"SSE over HTTP/1.1":       {parleytest.OverSSE, false},
 	"multipart over HTTP/1.1": {parleytest.OverMultipart, false},
+	"SSE over HTTP/2":         {parleytest.OverSSE, true},
+	"multipart over HTTP/2":   {parleytest.OverMultipart, true},
 }
 
 // TestTLS: a server with a certificate keeps its promises over every transport.
@@ -152,5 +157,118 @@ func TestHostileHandshakes(t *testing.T) {
 	parleytest.Eventually(t, "their goroutines have gone", func() bool { return node.Metric(t, "go_goroutines") <= before+10 })
 	if text := node.Log(); strings.Contains(text, "handshake error") {
 		t.Errorf("anybody can fill the log:\n%.1000s", text)
+	}
+}
+
+// held is a client whose responses aren't read on while it is locked.
+type held struct {
+	sync.Mutex
+	http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (h *held) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := h.RoundTripper.RoundTrip(r)
+	if err == nil {
+		writer, _ := response.Body.(io.Writer) // a WebSocket's
+		response.Body = heldBody{response.Body, writer, h}
+	}
+	return response, err
+}
+
+type heldBody struct {
+	io.ReadCloser
+	io.Writer
+	by *held
+}
+
+// Read implements io.Reader.
+func (b heldBody) Read(p []byte) (int, error) {
+	b.by.Lock()
+	b.by.Unlock() //lint:ignore SA2001 it only waits
+	return b.ReadCloser.Read(p)
+}
+
+// TestSlowReadersOverTLS: who stands still lags, alone, and then gets all of it by the same connection.
+func TestSlowReadersOverTLS(t *testing.T) {
+	t.Parallel()
+	certificate := parleytest.NewCertificate(t)
+	node := parleytest.StartTLS(t, certificate, map[string]string{"PARLEY_MAX_OUTBOX": "262144"})
+	ada := parleytest.SignIn(t, node, "ada")
+	room := ada.CreateRoom(t, "Vault")
+	quick := parleytest.MustSubscribe(t, parleytest.OverSSE, ada, follow(messageAdded, room, ""))
+	var clients []*held
+	streams := map[string]*parleytest.Stream{}
+	for name, way := range overTLS {
+		c := *ada
+		h := &held{RoundTripper: certificate.HTTP(way.http2).Transport}
+		c.HTTP = &http.Client{Transport: h}
+		streams[name] = parleytest.MustSubscribe(t, way.subscribe, &c, follow(messageAdded, room, ""))
+		streams[name].Position(t)
+		clients = append(clients, h)
+	}
+	for _, h := range clients {
+		h.Lock()
+	}
+	const messages = 250 // more than clients take unread, and what waits here
+	content := func(n int) string { return fmt.Sprint(n, strings.Repeat("x", 8000)) }
+	for n := range messages {
+		ada.MustSend(t, room, content(n))
+		if got := quick.Next(t).Result.Text("messageAdded", "content"); got != content(n) {
+			t.Fatalf("who reads got %.20q, want %d", got, n)
+		}
+	}
+	if got := node.Metric(t, "parley_lagging"); got != float64(len(clients)) {
+		t.Errorf("%v lag, want %d", got, len(clients))
+	}
+	for _, h := range clients {
+		h.Unlock()
+	}
+	for name, stream := range streams {
+		for n := range messages {
+			if got := stream.Next(t).Result.Text("messageAdded", "content"); got != content(n) {
+				t.Fatalf("%s: got %.20q, want %d", name, got, n)
+			}
+		}
+	}
+	ada.MustSend(t, room, "live again")
+	for name, stream := range streams {
+		if got := stream.Next(t).Result.Text("messageAdded", "content"); got != "live again" {
+			t.Fatalf("%s: got %.20q", name, got)
+		}
+	}
+}
+
+// TestHostileResets: streams that are opened and reset at once, by the thousand, leave nothing.
+func TestHostileResets(t *testing.T) {
+	t.Parallel()
+	certificate := parleytest.NewCertificate(t)
+	node := parleytest.StartTLS(t, certificate, nil)
+	ada := parleytest.SignIn(t, node, "ada")
+	room := ada.CreateRoom(t, "Vault")
+	ada.HTTP = certificate.HTTP(true)
+	parleytest.MustSubscribe(t, parleytest.OverSSE, ada, follow(messageAdded, room, "")).Close()
+	ada.HTTP.CloseIdleConnections()
+	before := settled(t, node)
+	var resetting sync.WaitGroup
+	for range 8 {
+		resetting.Go(func() {
+			for i := range parleytest.Scale(200, 2000) {
+				ctx, cancel := context.WithCancel(t.Context())
+				if i%2 == 0 { // as soon as it is on its way, or when it has begun
+					ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { cancel() }})
+				}
+				if stream, err := parleytest.OverSSE(ctx, ada, follow(messageAdded, room, "")); err == nil {
+					stream.Close()
+				}
+				cancel()
+			}
+		})
+	}
+	resetting.Wait()
+	ada.HTTP.CloseIdleConnections()
+	nothingLeft(t, node, before)
+	if got := parleytest.MustSubscribe(t, parleytest.OverSSE, ada, follow(messageAdded, room, "")).Position(t); got == "" {
+		t.Error("no position")
 	}
 }

@@ -81,9 +81,12 @@ func (s *Service) Connect(link Link) (*Conn, bool) {
 	if full != nil {
 		c.Close(ReasonTooMany)
 	}
-	if len(c.early) > 0 {
+	switch _, attended := link.Socket.(*response); {
+	case attended: // by the handler, which hears of the client's end
+		close(c.read)
+	case len(c.early) > 0:
 		c.crew.Work(&s.workers, c.burst)
-	} else {
+	default:
 		c.crew.Go(c.park)
 	}
 	return c, true

@@ -15,6 +15,8 @@ import (
 const (
 	// maxWrite is how much one write to a socket takes from the outbox, give or take a frame.
 	maxWrite = 64 << 10
+	// maxPiece is how much is written at a time where it isn't seen how much of it has gone.
+	maxPiece = 16 << 10
 	// maxPooled bounds the buffers kept for the next flush; only laggards need more.
 	maxPooled = 16 << 10
 )
@@ -51,6 +53,10 @@ func (c *Conn) flush() {
 			c.flushed(err)
 			return
 		}
+	}
+	if s, ok := c.link.Socket.(*response); ok {
+		s.ask()
+		return
 	}
 	if !c.crew.Go(c.flushPatiently) {
 		c.flushes.Add(-1)
@@ -138,8 +144,13 @@ func (c *Conn) write(w *writer, bytes []byte) error {
 		if err := c.limitWrite(); err != nil {
 			return err
 		}
-		n, err := w.some(c.raw, c.link.Socket, bytes)
+		piece := bytes
+		if !c.raw.usable() {
+			piece = bytes[:min(len(bytes), maxPiece)]
+		}
+		n, err := w.some(c.raw, c.link.Socket, piece)
 		if err != nil {
+			w.buf = nil // HTTP/2 may read it still
 			return err
 		}
 		bytes = bytes[n:]
@@ -186,6 +197,9 @@ func (c *Conn) sayFarewell(reason Reason) bool {
 		if c.write(w, frame) != nil {
 			return false
 		}
+	}
+	if s, ok := c.link.Socket.(*response); ok {
+		s.finish()
 	}
 	return c.limitRead() == nil // of the read under way
 }

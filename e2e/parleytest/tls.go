@@ -82,7 +82,10 @@ func (c *Certificate) Config() *tls.Config {
 // HTTP returns a client that trusts the certificate as it is now, over HTTP/1.1 or HTTP/2, by connections of its own.
 func (c *Certificate) HTTP(http2 bool) *http.Client {
 	c.t.Helper()
-	transport := &http.Transport{TLSClientConfig: c.Config(), Protocols: new(http.Protocols)}
+	transport := &http.Transport{
+		TLSClientConfig: c.Config(), Protocols: new(http.Protocols),
+		HTTP2: &http.HTTP2Config{MaxReceiveBufferPerStream: 256 << 10}, // as little as a test of slow readers needs
+	}
 	transport.Protocols.SetHTTP1(!http2)
 	transport.Protocols.SetHTTP2(http2)
 	c.t.Cleanup(transport.CloseIdleConnections)

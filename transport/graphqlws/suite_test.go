@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -22,6 +23,18 @@ func TestScenariosOverTLS(t *testing.T) { transporttest.Run(t, overTLS{suiteClie
 type overTLS struct{ transporttest.Client }
 
 func (overTLS) Serve(h http.Handler) *httptest.Server { return transporttest.TLS(h) }
+
+func TestNotOverHTTP2(t *testing.T) {
+	rig := transporttest.NewRigOver(t, transporttest.HTTP2, transport.Options{}, construct)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, rig.Server.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, body := rig.Do(t, request, http.Header{"Sec-Websocket-Version": {"13"}})
+	if response.StatusCode != http.StatusHTTPVersionNotSupported || !strings.Contains(body, "HTTP/1.1") {
+		t.Fatalf("got %d %s", response.StatusCode, body)
+	}
+}
 
 type suiteClient struct{}
 

@@ -21,6 +21,13 @@ type overTLS struct{ transporttest.Client }
 
 func (overTLS) Serve(h http.Handler) *httptest.Server { return transporttest.TLS(h) }
 
+func TestScenariosOverHTTP2(t *testing.T) { transporttest.Run(t, overHTTP2{suiteClient{}}) }
+
+// overHTTP2 is a client whose streams share a connection.
+type overHTTP2 struct{ transporttest.Client }
+
+func (overHTTP2) Serve(h http.Handler) *httptest.Server { return transporttest.HTTP2(h) }
+
 type suiteClient struct{}
 
 func (suiteClient) Construct(s *transport.Service) graphql.Transport { return construct(s) }
