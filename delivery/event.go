@@ -7,6 +7,7 @@ package delivery
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"parley/eventlog"
 )
@@ -30,8 +31,8 @@ type Event struct {
 	// failure: it tells of an error instead.
 	failure bool
 
-	mu     sync.Mutex
-	frames []frame
+	mu     sync.Mutex              // held to add a frame
+	frames atomic.Pointer[[]frame] // never changed in place
 }
 
 type frame struct {
@@ -48,16 +49,33 @@ type Framing interface {
 
 // Frame returns the event's shared bytes in a framing, made at the first call.
 func (e *Event) Frame(f Framing) []byte {
+	if bytes, made := e.framed(f); made {
+		return bytes
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for i := range e.frames {
-		if e.frames[i].framing == f {
-			return e.frames[i].bytes
+	if bytes, made := e.framed(f); made {
+		return bytes
+	}
+	frames := []frame{{f, f.AppendEvent(make([]byte, 0, len(e.Payload)+128), e)}}
+	if others := e.frames.Load(); others != nil {
+		frames = append(frames, *others...)
+	}
+	e.frames.Store(&frames)
+	return frames[0].bytes
+}
+
+func (e *Event) framed(f Framing) (bytes []byte, made bool) {
+	frames := e.frames.Load()
+	if frames == nil {
+		return nil, false
+	}
+	for i := range *frames {
+		if (*frames)[i].framing == f {
+			return (*frames)[i].bytes, true
 		}
 	}
-	bytes := f.AppendEvent(make([]byte, 0, len(e.Payload)+128), e)
-	e.frames = append(e.frames, frame{f, bytes})
-	return bytes
+	return nil, false
 }
 
 // Source is what is to be rendered.

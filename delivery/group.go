@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"parley/eventlog"
 )
@@ -44,6 +45,7 @@ type group struct {
 	members members
 	keeps   bool // what it renders
 	kept    kept
+	pace    pace
 }
 
 // groupLetter is what a group's mailbox handles; exactly one part is set, keep apart.
@@ -72,7 +74,7 @@ func newGroup(t *topic, key groupKey, sharing Sharing) *group {
 		behind: make(chan struct{}, maxBehind), members: members{workers: &t.hub.goroutines},
 	}
 	g.ctx, g.cancel = context.WithCancel(t.ctx)
-	g.mail.handle, g.mail.spawn = g.handle, t.hub.spawn
+	g.mail.handle, g.mail.gather, g.mail.spawn = g.handle, g.gather, t.hub.spawn
 	t.hub.metrics.groups.Inc()
 	return g
 }
@@ -108,10 +110,12 @@ func (g *group) handle(letters []groupLetter) {
 				l, letters = letters[more-1], letters[more:]
 			}
 			g.keep(l.keep)
+			began := time.Now()
 			g.take(run)
 			for range 1 + more {
 				<-g.behind
 			}
+			g.pace.note(began, len(g.members.all), len(run) > 1 || len(g.behind) > 0)
 		case l.join != nil:
 			g.keep(l.keep)
 			g.join(l.join)
@@ -129,6 +133,9 @@ func (g *group) handle(letters []groupLetter) {
 		}
 	}
 }
+
+// gather waits until it is time for the next run.
+func (g *group) gather() { g.pace.wait(g.ctx) }
 
 // together appends to a run those that wait right behind it, how many of them it says, up to so many
 // publications: what has come meanwhile leaves in one write to each connection.

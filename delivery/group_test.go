@@ -35,10 +35,50 @@ func TestWaitingLeavesTogether(t *testing.T) {
 	})
 }
 
-// TestManyAreFlushedByAllCores: by several goroutines at once, and in order all the same.
-func TestManyAreFlushedByAllCores(t *testing.T) {
-	if runtime.GOMAXPROCS(0) < 2 {
-		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+// TestBusyGroupGathers: a large group in which one publication follows the other waits a moment for more; one
+// that comes alone waits for nobody.
+func TestBusyGroupGathers(t *testing.T) {
+	const members, write, run = 200, 50 * time.Microsecond, 10 * time.Millisecond
+	inWorld(t, delivery.Options{}, func(w world) {
+		writes, last := 0, time.Time{}
+		var clients []*client
+		for range members {
+			conn := &connection{}
+			conn.outbox = delivery.NewOutbox(roomy, func() {
+				time.Sleep(write)
+				conn.drain()
+				writes, last = writes+1, time.Now()
+			}, func() { t.Error("overflow") })
+			clients = append(clients, w.subscribeOn(conn, forOne("ada")))
+		}
+		time.Sleep(time.Minute)
+		w.settle()
+		writes = 0
+		began := time.Now()
+		var all []*entry
+		for _, at := range []time.Duration{0, 1, 11} { // the second while the first is written, the third right after
+			time.Sleep(time.Until(began.Add(at * time.Millisecond)))
+			all = append(all, w.log.append(room, kindNote))
+		}
+		time.Sleep(time.Minute)
+		w.settle()
+		w.same("writes of three", writes, 2*members)
+
+		began = time.Now()
+		all = append(all, w.log.append(room, kindNote))
+		time.Sleep(time.Minute)
+		w.settle()
+		w.same("how long one alone took", last.Sub(began), run)
+		for _, c := range clients {
+			c.saw(names(all...)...)
+		}
+	})
+}
+
+// TestManyAreFlushedBySeveralCores: by several goroutines at once, and in order all the same.
+func TestManyAreFlushedBySeveralCores(t *testing.T) {
+	if runtime.GOMAXPROCS(0) < 4 {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
 	}
 	inWorld(t, delivery.Options{}, func(w world) {
 		var atOnce atomic.Int64

@@ -9,6 +9,8 @@ const maxSpare = 64
 // of all that wait, by a goroutine that exists only while there are some.
 type mailbox[L any] struct {
 	handle func(letters []L)
+	// gather, if not nil, is called before a batch is taken; what comes meanwhile belongs to the batch.
+	gather func()
 	// spawn starts a goroutine that the hub joins; false means that the hub is closing, and
 	// letters go nowhere.
 	spawn func(func()) bool
@@ -40,6 +42,11 @@ func (m *mailbox[L]) run() {
 			m.running = false
 			m.mu.Unlock()
 			return
+		}
+		if m.gather != nil {
+			m.mu.Unlock()
+			m.gather()
+			m.mu.Lock()
 		}
 		batch := m.waiting
 		m.waiting, m.spare = m.spare, nil

@@ -8,7 +8,7 @@ type members struct {
 	// personal: the rendering turned out to depend on the viewer, so each member has its own.
 	personal bool
 	workers  *worker.Pool
-	flushing flushing
+	fanOut   fanOut
 }
 
 func (m *members) add(s *Subscriber) {
@@ -58,16 +58,9 @@ func (m *members) deliver(receivers []*Subscriber, shared Renderer, render rende
 	return deliveries, nil
 }
 
-// give puts events into the receivers' lanes first, then has the idle connections flushed.
 func (m *members) give(receivers []*Subscriber, events []*Event) (deliveries int) {
-	if len(events) == 0 {
-		return 0
+	if len(events) > 0 {
+		m.fanOut.give(receivers, events, m.workers)
 	}
-	for _, s := range receivers {
-		if s.lane.Put(events...) {
-			m.flushing.lanes = append(m.flushing.lanes, s.lane)
-		}
-	}
-	m.flushing.flush(m.workers)
 	return len(receivers) * len(events)
 }
