@@ -240,6 +240,9 @@ func (s *server) listen() error {
 			return err
 		}
 		h.Addr = l.Addr().String()
+		if h.TLSConfig != nil {
+			l = transport.Listener(l, s.config.StallTimeout)
+		}
 		s.listeners = append(s.listeners, l)
 	}
 	return nil

@@ -63,7 +63,11 @@ func (s *Service) Connect(link Link) (*Conn, bool) {
 	c.link.Early, c.link.Greeting, c.link.Context = nil, nil, nil
 	c.base, c.cancel = context.WithCancel(context.WithValue(link.Context, connKey{}, c))
 	c.ctx = c.base
-	c.raw = rawOf(link.Socket)
+	if s, ok := securedOf(link.Socket); ok {
+		c.raw = s.take()
+	} else {
+		c.raw = rawOf(link.Socket)
+	}
 	c.outbox = delivery.NewOutbox(s.options.HighWater, c.flush, c.overflow)
 	full := c.enter(link.Context)
 	c.startTimer()
