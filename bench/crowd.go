@@ -57,6 +57,7 @@ type follower struct {
 	crowd  *crowd
 	member *swarm.Member
 	slow   bool
+	gone   atomic.Bool // the server has ended it
 	mu     sync.Mutex
 	tracks []track
 }
@@ -209,6 +210,7 @@ func (t *track) take(number int64) bool {
 
 // Ended counts the connections that the server ended.
 func (f *follower) Ended(err error) {
+	f.gone.Store(true)
 	f.crowd.ended.Add(1)
 	why := "ended: " + err.Error()
 	f.crowd.refused.CompareAndSwap(nil, &why)

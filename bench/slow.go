@@ -64,52 +64,60 @@ func (w slow) stopAndGo(ctx context.Context, r *rig, c *crowd) (report.Values, e
 	}
 	samples := <-sampled
 	half, end := typical(samples[:len(samples)/2]), typical(samples[len(samples)/2:])
-	lags, err := r.server.metric(ctx, "parley_lags_total")
-	if err != nil {
-		return nil, err
+	values := while.values(account{})
+	if r.server.admin != "" {
+		if values["lags"], err = r.server.metric(ctx, "parley_lags_total"); err != nil {
+			return nil, err
+		}
 	}
 	woken := time.Now()
 	if err := c.each(w.stopped, (*swarm.Member).Resume); err != nil {
 		return nil, err
 	}
-	if err := c.caughtUp(w.stopped); err != nil {
+	all, err := c.caughtUp(w.stopped)
+	if err != nil {
 		return nil, err
 	}
-	caughtUp := time.Since(woken)
-	values := while.values(account{})
+	if all {
+		values["caughtUp"] = time.Since(woken).Seconds()
+	}
 	values["p99Before"] = millis(before.window.latency.at(.99))
 	values["memoryStart"], values["memoryHalf"], values["memoryEnd"] = start.resident, half.resident, end.resident
 	values["socketsStart"], values["socketsHalf"], values["socketsEnd"] = start.sockets, half.sockets, end.sockets
-	values["lags"], values["caughtUp"] = lags, caughtUp.Seconds()
 	return values, nil
 }
 
+// each does something to the first n, but for those that the server has ended.
 func (c *crowd) each(n int, do func(*swarm.Member) error) error {
 	for _, f := range c.followers[:n] {
-		if err := do(f.member); err != nil {
+		if err := do(f.member); err != nil && !f.gone.Load() {
 			return err
 		}
 	}
 	return nil
 }
 
-// caughtUp waits until the first n have everything that had been sent when it was called.
-func (c *crowd) caughtUp(n int) error {
+// caughtUp waits until the first n have everything that had been sent when it was called, and reports whether all of
+// them have: the server may have ended some.
+func (c *crowd) caughtUp(n int) (all bool, err error) {
 	sent := c.rooms[0].sent.Load()
 	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		behind := 0
+		behind, gone := 0, false
 		for _, f := range c.followers[:n] {
 			f.mu.Lock()
-			if f.tracks[0].received < sent {
+			late := f.tracks[0].received < sent
+			f.mu.Unlock()
+			if late && f.gone.Load() {
+				gone = true
+			} else if late {
 				behind++
 			}
-			f.mu.Unlock()
 		}
 		if behind == 0 {
-			return nil
+			return !gone, nil
 		}
 	}
-	return errors.New("the stopped readers never caught up")
+	return false, errors.New("the stopped readers never caught up")
 }
 
 // memory is in MiB: the server's own, and that of all sockets of this machine.

@@ -94,7 +94,7 @@ func (z size) slow(plan plan) workload {
 	t := z.paced(1, 10)
 	t.size = 4000
 	return workload{
-		name: "W6", peers: []string{"parley"}, plan: plan, settings: []string{"PARLEY_MAX_OUTBOX=262144"},
+		name: "W6", peers: []string{"parley", "centrifuge", "gqlgen", "graphql-ws", "socket.io"}, plan: plan, settings: []string{"PARLEY_MAX_OUTBOX=262144"},
 		run: slow{t, max(1, plan.connections/10), z.stop}.run,
 	}
 }

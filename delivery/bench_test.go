@@ -47,7 +47,7 @@ func newCrowd(b *testing.B, n int, edits ...func(delivery.Subscription) delivery
 func (c *crowd) connect() *delivery.Lane {
 	var o *delivery.Outbox
 	buf := make([]byte, 0, 512)
-	o = delivery.NewOutbox(roomy, func() {
+	o = newOutbox(roomy, func() {
 		for {
 			if _, more := o.Take(buf, 256); !more {
 				return
@@ -132,7 +132,7 @@ func BenchmarkHint(b *testing.B) {
 func BenchmarkOutbox(b *testing.B) {
 	var o *delivery.Outbox
 	buf := make([]byte, 0, 512)
-	o = delivery.NewOutbox(roomy, func() {
+	o = newOutbox(roomy, func() {
 		for more := true; more; {
 			_, more = o.Take(buf, 256)
 		}

@@ -21,7 +21,7 @@ func TestWaitingLeavesTogether(t *testing.T) {
 		}}
 		writes := 0
 		conn := &connection{}
-		conn.outbox = delivery.NewOutbox(roomy, func() { writes++; conn.drain() }, func() { t.Error("overflow") })
+		conn.outbox = newOutbox(roomy, func() { writes++; conn.drain() }, func() { t.Error("overflow") })
 		ada := w.subscribeOn(conn, sub)
 		w.settle()
 		var all []*entry
@@ -44,7 +44,7 @@ func TestBusyGroupGathers(t *testing.T) {
 		var clients []*client
 		for range members {
 			conn := &connection{}
-			conn.outbox = delivery.NewOutbox(roomy, func() {
+			conn.outbox = newOutbox(roomy, func() {
 				time.Sleep(write)
 				conn.drain()
 				writes, last = writes+1, time.Now()
@@ -94,7 +94,7 @@ func TestManyAreFlushedBySeveralCores(t *testing.T) {
 		var clients []*client
 		for range 600 {
 			conn := &connection{}
-			conn.outbox = delivery.NewOutbox(roomy, func() { flush(conn) }, func() { t.Error("overflow") })
+			conn.outbox = newOutbox(roomy, func() { flush(conn) }, func() { t.Error("overflow") })
 			clients = append(clients, w.subscribeOn(conn, forOne("ada")))
 		}
 		w.settle()

@@ -85,7 +85,7 @@ func (t *topic) add(s *Subscriber, missing []eventlog.Publication) {
 		t.groups[key] = g
 	}
 	g.users++
-	s.joined = g
+	s.joined, s.sharing.Group = g, g.key.key // one text for all
 	g.mail.post(groupLetter{join: &entrance{s: s, missing: missing, at: t.cursor()}, keep: len(t.moving) > 0})
 }
 

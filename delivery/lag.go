@@ -57,7 +57,7 @@ func (l *Lane) mayLag() bool { return l.stage == laneLives && !l.closed && !l.en
 
 // fallBack makes the lane one whose reader stands at a position, of which it hasn't been told if untold.
 func (l *Lane) fallBack(to eventlog.Cursor, untold bool) {
-	l.stage, l.base = laneLags, to
+	l.stage, l.base = laneLags, &to
 	l.last = to.Position.Offset
 	if untold && l.last > 0 {
 		l.last--
@@ -70,7 +70,7 @@ func (l *Lane) serve(lagged func()) { l.lagged = lagged }
 
 func (l *Lane) enter(stage laneStage) {
 	l.outbox.mu.Lock()
-	l.stage = stage
+	l.stage, l.base = stage, nil
 	l.outbox.mu.Unlock()
 }
 
@@ -80,7 +80,7 @@ func (l *Lane) standing(at eventlog.Cursor) (stands eventlog.Cursor, lagging boo
 	l.outbox.mu.Lock()
 	defer l.outbox.mu.Unlock()
 	if l.stage == laneLags {
-		return l.base, true
+		return *l.base, true
 	}
 	l.stage = laneReads
 	return at, false

@@ -27,7 +27,7 @@ type Lane struct {
 
 	stage laneStage
 	// base is where the reader of a lagging lane stands; lagged is told that it lags, under no lock.
-	base   eventlog.Cursor
+	base   *eventlog.Cursor
 	lagged func()
 
 	waiting int                      // items in the outbox
@@ -64,7 +64,7 @@ func (l *Lane) Put(events ...*Event) (kick bool) {
 		laggard.lagged()
 	}
 	if overflows {
-		o.overflow()
+		o.outlet.Overflow()
 	}
 	return kick
 }
@@ -117,7 +117,7 @@ func (l *Lane) putWithRoom(ctx context.Context, e *Event) error {
 }
 
 // Flush starts the flushing that Put asked for.
-func (l *Lane) Flush() { l.outbox.flush() }
+func (l *Lane) Flush() { l.outbox.outlet.Flush() }
 
 // Control puts a control item of the subscription and has it flushed: it is never dropped, but
 // vanishes when the lane is closed.
@@ -149,7 +149,7 @@ func (l *Lane) Advance(to eventlog.Cursor, frame []byte) {
 	kick := forward && o.put(item{shared: frame, lane: l, kind: positionItem, before: &to})
 	o.mu.Unlock()
 	if kick {
-		o.flush()
+		o.outlet.Flush()
 	}
 }
 

@@ -7,13 +7,11 @@ import (
 
 // Outbox is what waits to be written to one connection, in order. Items are control (never
 // dropped), state (one per subscription and key) or event. Whoever puts something into an idle
-// outbox has to have it flushed: the putting methods say so.
+// outbox has to have it flushed: the putting methods say so. A connection contains its outbox, so
+// that what an event touches lies together; Open comes before everything else.
 type Outbox struct {
+	outlet    Outlet
 	highWater int
-	// flush starts the connection's flushing; it must not block.
-	flush func()
-	// overflow is told, once, that more came than may wait, and no log can tell it later.
-	overflow func()
 
 	mu      sync.Mutex
 	queue   queue
@@ -25,18 +23,23 @@ type Outbox struct {
 	drained chan struct{} // closed when somebody who waits may have waited enough; nil while nobody does
 }
 
-// NewOutbox returns an empty outbox. flush must start something that calls Take until that
-// reports that nothing is left.
+// Outlet is the connection's side of its outbox.
+type Outlet interface {
+	// Flush starts something that calls Take until that reports that nothing is left. It must not block.
+	Flush()
+	// Overflow is told, once, that more came than may wait, and no log can tell it later.
+	Overflow()
+}
+
+// Open makes the outbox a connection's.
 //
 // An event that comes while more than highWater bytes wait makes the live subscriptions lag (lag.go).
 // If it has no log to be read from, or that doesn't help, it is refused, and so is every later one:
-// overflow is told, at most once, from a putting method, under no lock. Control items are taken
+// Overflow is told, at most once, from a putting method, under no lock. Control items are taken
 // still, so that the connection can be closed with a reason. What waits for a slow reader is
 // therefore never more than highWater bytes, the little that each subscription lacks when it becomes
 // live, and the control items.
-func NewOutbox(highWater int, flush, overflow func()) *Outbox {
-	return &Outbox{highWater: highWater, flush: flush, overflow: overflow}
-}
+func (o *Outbox) Open(highWater int, outlet Outlet) { o.highWater, o.outlet = highWater, outlet }
 
 // Control puts a control item and has it flushed.
 func (o *Outbox) Control(frame []byte) {
@@ -44,7 +47,7 @@ func (o *Outbox) Control(frame []byte) {
 	kick := !o.closed && o.put(item{shared: frame})
 	o.mu.Unlock()
 	if kick {
-		o.flush()
+		o.outlet.Flush()
 	}
 }
 

@@ -41,7 +41,7 @@ type desk struct {
 
 func newDesk(t *testing.T, highWater int) *desk {
 	d := &desk{T: t}
-	d.Outbox = delivery.NewOutbox(highWater, func() { d.flushes++ }, func() { d.overflows++ })
+	d.Outbox = newOutbox(highWater, func() { d.flushes++ }, func() { d.overflows++ })
 	return d
 }
 
@@ -234,7 +234,7 @@ func TestHighWater(t *testing.T) {
 	t.Run("overflow is told under no lock", func(t *testing.T) {
 		var o *delivery.Outbox
 		overflows := 0
-		o = delivery.NewOutbox(1, func() {}, func() {
+		o = newOutbox(1, func() {}, func() {
 			overflows++
 			o.Control([]byte("close"))
 			o.Close()
@@ -251,7 +251,7 @@ func TestHighWater(t *testing.T) {
 func TestWaitForRoom(t *testing.T) {
 	waiting := func(t *testing.T, test func(t *testing.T, o *delivery.Outbox, cancel func(), result func() (error, bool))) {
 		synctest.Test(t, func(t *testing.T) {
-			o := delivery.NewOutbox(10, func() {}, func() {})
+			o := newOutbox(10, func() {}, func() {})
 			l := o.NewLane(plain{}, nil)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
@@ -308,7 +308,7 @@ func TestWaitForRoom(t *testing.T) {
 
 // TestWaitUntilCalm: events that wait, however many, keep nobody from reading what a client says; answers do.
 func TestWaitUntilCalm(t *testing.T) {
-	o := delivery.NewOutbox(10, func() {}, func() {})
+	o := newOutbox(10, func() {}, func() {})
 	l := o.NewLane(plain{}, nil)
 	o.Control([]byte("12345"))
 	l.Put(event(1, "123456789"))

@@ -85,6 +85,18 @@ func (lines) AppendEvent(dst []byte, e *delivery.Event) []byte {
 	return append(append(append(dst, e.Payload...), ' '), e.Cursor...)
 }
 
+// newOutbox returns the outbox of a connection that is two functions.
+func newOutbox(highWater int, flush, overflow func()) *delivery.Outbox {
+	o := &delivery.Outbox{}
+	o.Open(highWater, outlet{flush, overflow})
+	return o
+}
+
+type outlet struct{ flush, overflow func() }
+
+func (o outlet) Flush()    { o.flush() }
+func (o outlet) Overflow() { o.overflow() }
+
 // line is what a connection has read.
 type line struct {
 	// what is an event's payload, "@" for a position told, "!…" for another control item.
@@ -107,7 +119,7 @@ type connection struct {
 
 func newConnection(highWater int) *connection {
 	c := &connection{}
-	c.outbox = delivery.NewOutbox(highWater, c.flush, func() { c.overflows.Add(1) })
+	c.outbox = newOutbox(highWater, c.flush, func() { c.overflows.Add(1) })
 	return c
 }
 

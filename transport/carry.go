@@ -16,7 +16,7 @@ import (
 // one, and not to the client, whom only [Conn.Conclude] tells. An id under way is left alone: it reports false.
 func (c *Conn) Carry(id string, params *graphql.RawParams, end func(gqlerror.List)) bool {
 	c.mu.Lock()
-	known := c.operations[id]
+	known := c.operations.get(id)
 	if c.closing || known != nil && known.state == operationRuns {
 		c.mu.Unlock()
 		return false
@@ -50,7 +50,7 @@ func (c *Conn) Carry(id string, params *graphql.RawParams, end func(gqlerror.Lis
 func (c *Conn) Conclude(id string, frame []byte) {
 	c.crew.Do(func() {
 		c.mu.Lock()
-		o := c.operations[id]
+		o := c.operations.get(id)
 		if o == nil || o.state != operationRuns {
 			if o != nil {
 				c.answered.Add(-1)

@@ -139,8 +139,12 @@ func securedOf(socket net.Conn) (s secured, ok bool) {
 	return s, ok && s.below.raw.usable()
 }
 
-// take takes the socket over.
-func (s secured) take() rawSocket {
+// takeOver returns a socket as it can be written to without waiting, if it can.
+func takeOver(socket net.Conn) rawSocket {
+	s, ok := securedOf(socket)
+	if !ok {
+		return rawOf(socket)
+	}
 	s.below.mu.Lock()
 	defer s.below.mu.Unlock()
 	s.below.taken = true

@@ -17,7 +17,7 @@ import (
 type Conn struct {
 	service *Service
 	link    Link
-	outbox  *delivery.Outbox
+	outbox  delivery.Outbox
 	crew    crew
 
 	base     context.Context // what it was opened with
@@ -26,7 +26,7 @@ type Conn struct {
 	mu         sync.Mutex
 	ctx        context.Context
 	cancel     context.CancelFunc
-	operations map[string]*operation
+	operations operations
 	active     int // operations that run
 	// answered counts operations whose end waits in the outbox, perhaps; it changes under mu.
 	answered atomic.Int64
@@ -36,7 +36,7 @@ type Conn struct {
 	timer    *time.Timer
 	nextBeat time.Time
 	deadline time.Time // zero for none
-	overdue  Reason    // what the deadline means
+	overdue  *Reason   // what the deadline means
 	asked    time.Time // when the first heartbeat was sent that the peer hasn't answered; zero for none
 
 	raw     rawSocket
@@ -51,24 +51,21 @@ type Conn struct {
 	starts ratelimit.Meter // of operations; guarded by mu
 	frames ratelimit.Meter // the reading goroutine's
 
-	first [1]byte       // what a parked read reads into
-	early []byte        // read, but not yet received
-	read  chan struct{} // closed when nobody reads any more
+	first   [1]byte        // what a parked read reads into
+	early   []byte         // read, but not yet received
+	reading sync.WaitGroup // until nobody reads any more
 }
 
 // Connect makes a connection of a link and starts it. While the node stops it closes the socket
 // and reports false.
 func (s *Service) Connect(link Link) (*Conn, bool) {
-	c := &Conn{service: s, link: link, early: link.Early, read: make(chan struct{})}
+	c := &Conn{service: s, link: link, early: link.Early}
+	c.reading.Add(1)
 	c.link.Early, c.link.Greeting, c.link.Context = nil, nil, nil
 	c.base, c.cancel = context.WithCancel(context.WithValue(link.Context, connKey{}, c))
 	c.ctx = c.base
-	if s, ok := securedOf(link.Socket); ok {
-		c.raw = s.take()
-	} else {
-		c.raw = rawOf(link.Socket)
-	}
-	c.outbox = delivery.NewOutbox(s.options.HighWater, c.flush, c.overflow)
+	c.raw = takeOver(link.Socket)
+	c.outbox.Open(s.options.HighWater, (*outlet)(c))
 	full := c.enter(link.Context)
 	c.startTimer()
 	if !s.add(c) {
@@ -87,7 +84,7 @@ func (s *Service) Connect(link Link) (*Conn, bool) {
 	}
 	switch _, attended := link.Socket.(*response); {
 	case attended: // by the handler, which hears of the client's end
-		close(c.read)
+		c.reading.Done()
 	case len(c.early) > 0:
 		c.crew.Work(&s.workers, c.burst)
 	default:
@@ -178,7 +175,11 @@ func ConnFrom(ctx context.Context) *Conn {
 func (c *Conn) CloseAt(at time.Time, reason Reason) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.deadline, c.overdue = at, reason
+	c.deadline, c.overdue = at, nil
+	if !at.IsZero() {
+		overdue := reason // only this one lasts
+		c.overdue = &overdue
+	}
 	if !c.closing {
 		c.timer.Reset(c.untilNext())
 	}
@@ -210,7 +211,7 @@ func (c *Conn) tick() {
 		c.mu.Unlock()
 		switch {
 		case overdue:
-			c.Close(reason)
+			c.Close(*reason)
 		case beat:
 			c.beat()
 		}
@@ -233,8 +234,15 @@ func (c *Conn) beat() {
 	c.Send(c.link.Wire.Heartbeat())
 }
 
-// overflow ends a connection for which more waits than may, of what no log can tell later.
-func (c *Conn) overflow() { c.Close(ReasonOverload) }
+// outlet is what the outbox may do with the connection.
+type outlet Conn
+
+// Flush implements delivery.Outlet.
+func (o *outlet) Flush() { (*Conn)(o).flush() }
+
+// Overflow implements delivery.Outlet: it ends a connection for which more waits than may, of what no log
+// can tell later.
+func (o *outlet) Overflow() { (*Conn)(o).Close(ReasonOverload) }
 
 // Close ends the connection. It returns at once; only the first reason counts.
 func (c *Conn) Close(reason Reason) {
@@ -265,7 +273,7 @@ func (c *Conn) shutDown(reason Reason) {
 		c.outbox.Close()
 		_ = c.link.Socket.Close() // whatever it says, the peer has gone
 	}
-	<-c.read
+	c.reading.Wait()
 	_ = c.link.Socket.Close() // all that matters has been said
 	c.crew.Wait()
 	if c.release != nil {

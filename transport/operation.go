@@ -103,7 +103,7 @@ var (
 func (c *Conn) register(id string) (*operation, context.Context, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	known := c.operations[id]
+	known := c.operations.get(id)
 	switch {
 	case c.closing:
 		return nil, nil, errClosing
@@ -133,10 +133,7 @@ func (c *Conn) place(id string) (*operation, context.Context) {
 	// It ends with the connection all the same: by stopOperations, and at less cost while it follows.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.ctx))
 	o.cancel = cancel
-	if c.operations == nil {
-		c.operations = map[string]*operation{}
-	}
-	c.operations[id] = o
+	c.operations.put(o)
 	c.active++
 	return o, ctx
 }
@@ -145,12 +142,12 @@ func (c *Conn) place(id string) (*operation, context.Context) {
 // An unknown id is nobody's fault.
 func (c *Conn) Stop(id string) {
 	c.mu.Lock()
-	o := c.operations[id]
+	o := c.operations.get(id)
 	if o == nil {
 		c.mu.Unlock()
 		return
 	}
-	delete(c.operations, id)
+	c.operations.remove(o)
 	c.dismiss(o)
 	c.mu.Unlock()
 	o.release()
@@ -190,7 +187,7 @@ func (c *Conn) running() []*operation {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	running := make([]*operation, 0, c.active)
-	for _, o := range c.operations {
+	for o := range c.operations.all() {
 		if o.state == operationRuns {
 			running = append(running, o)
 		}

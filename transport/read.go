@@ -111,7 +111,7 @@ func (c *Conn) receive(in *bufio.Reader) (err error) {
 
 // endReading is the end of the last reading goroutine.
 func (c *Conn) endReading(err error) {
-	defer close(c.read)
+	defer c.reading.Done()
 	reason, understood := errors.AsType[Reason](err)
 	switch {
 	case understood:

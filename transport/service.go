@@ -33,8 +33,8 @@ func NewService(options Options) *Service {
 	}
 }
 
-// Options returns the settings, defaults filled in.
-func (s *Service) Options() Options { return s.options }
+// Options returns the settings, defaults filled in. They must not be changed.
+func (s *Service) Options() *Options { return &s.options }
 
 // Admit reports whether new connections are accepted; while the node stops it answers the request
 // itself, 503, and reports false.

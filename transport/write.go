@@ -2,7 +2,6 @@ package transport
 
 import (
 	"errors"
-	"maps"
 	"os"
 	"sync"
 	"time"
@@ -91,7 +90,11 @@ func (c *Conn) flushed(err error) {
 	c.mu.Lock()
 	settled := c.answered.Swap(0) > 0
 	if settled {
-		maps.DeleteFunc(c.operations, func(_ string, o *operation) bool { return o.state == operationAnswered })
+		for o := range c.operations.all() {
+			if o.state == operationAnswered {
+				c.operations.remove(o)
+			}
+		}
 	}
 	c.mu.Unlock()
 	if settled && c.link.Single {

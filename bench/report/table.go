@@ -147,8 +147,11 @@ func (r Report) section(b *strings.Builder, s section) {
 		}
 		b.WriteString(at.peer + " ")
 		for _, key := range s.columns {
-			f, _ := r.Rows.figure(at, key)
-			b.WriteString("| " + f.text(columns[key].Decimals) + " ")
+			text := "—"
+			if f, measured := r.Rows.figure(at, key); measured {
+				text = f.text(columns[key].Decimals)
+			}
+			b.WriteString("| " + text + " ")
 		}
 		b.WriteString("|\n")
 	}

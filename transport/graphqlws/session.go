@@ -17,7 +17,7 @@ import (
 
 // session is the state of one connection, and speaks graphql-transport-ws on it.
 type session struct {
-	options transport.Options
+	options *transport.Options
 
 	mu    sync.Mutex
 	state state
@@ -36,7 +36,7 @@ const (
 	stateReady
 )
 
-func newSession(options transport.Options) *session { return &session{options: options} }
+func newSession(options *transport.Options) *session { return &session{options: options} }
 
 // Receive implements transport.Wire.
 func (s *session) Receive(c *transport.Conn, in *bufio.Reader) error { return s.receive(c, in, s.take) }
