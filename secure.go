@@ -11,9 +11,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// maxStreams bounds the requests and streams at a time of one client on one HTTP/2 connection: more than one user may
-// have open as connections, few enough to be forgotten if the client vanishes. A client that wants more opens another one.
-const maxStreams = 250
+// maxStreams bounds the requests and streams at a time on one HTTP/2 connection: as many as RFC 9113 §6.5.2 asks for, and as
+// one user may have open as connections by default. A client that wants more opens another one.
+const maxStreams = 100
 
 // secure has a server speak TLS, if there is a certificate: HTTP/2 with clients that can, else HTTP/1.1.
 func secure(h *http.Server, c *config, logger *slog.Logger, metrics prometheus.Registerer) error {

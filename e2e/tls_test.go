@@ -273,6 +273,44 @@ func TestHostileResets(t *testing.T) {
 	}
 }
 
+// TestHostileRequestsOfHTTP2: an address can't have more requests at a time by having them share a connection.
+func TestHostileRequestsOfHTTP2(t *testing.T) {
+	t.Parallel()
+	certificate := parleytest.NewCertificate(t)
+	node := parleytest.StartTLS(t, certificate, map[string]string{
+		"PARLEY_RATE_LIMITS": "on", "PARLEY_RATE_OPERATIONS_ADDRESS": "off", "PARLEY_MAX_CONNECTIONS_ADDRESS": "10", "PARLEY_INIT_TIMEOUT": "3s",
+	})
+	client := certificate.HTTP(true)
+	ask := func(body io.Reader) (int, error) {
+		response, err := client.Post(node.URL+"/graphql", "application/json", body)
+		if err != nil {
+			return 0, err
+		}
+		return response.StatusCode, response.Body.Close()
+	}
+	if status, err := ask(strings.NewReader(`{"query":"{ __typename }"}`)); err != nil || status != http.StatusOK { // by the connection of all
+		t.Fatalf("before: %d, %v", status, err)
+	}
+	var waiting sync.WaitGroup
+	for range 20 {
+		waiting.Go(func() {
+			body, writer := io.Pipe() // it never comes
+			defer writer.Close()
+			if status, err := ask(body); err != nil || status != http.StatusRequestTimeout {
+				t.Errorf("half a request: %d, %v", status, err)
+			}
+		})
+	}
+	parleytest.Eventually(t, "one more is refused", func() bool {
+		status, err := ask(strings.NewReader(`{"query":"{ __typename }"}`))
+		return err == nil && status == http.StatusTooManyRequests
+	})
+	waiting.Wait()
+	if status, err := ask(strings.NewReader(`{"query":"{ __typename }"}`)); err != nil || status != http.StatusOK {
+		t.Errorf("afterwards: %d, %v", status, err)
+	}
+}
+
 // BenchmarkIdle is what a connection with one subscription costs the server while nothing happens: heap and stacks, behind
 // a garbage collection. PARLEY_E2E_RACE=0 measures what is shipped.
 func BenchmarkIdle(b *testing.B) {

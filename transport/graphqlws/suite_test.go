@@ -17,7 +17,10 @@ import (
 
 func TestScenarios(t *testing.T) { transporttest.Run(t, suiteClient{}) }
 
-func TestScenariosOverTLS(t *testing.T) { transporttest.Run(t, overTLS{suiteClient{}}) }
+func TestScenariosOverTLS(t *testing.T) {
+	t.Parallel()
+	transporttest.Run(t, overTLS{suiteClient{}})
+}
 
 // overTLS is a client by HTTP/1.1 over TLS.
 type overTLS struct{ transporttest.Client }

@@ -14,14 +14,20 @@ import (
 
 func TestScenarios(t *testing.T) { transporttest.Run(t, suiteClient{}) }
 
-func TestScenariosOverTLS(t *testing.T) { transporttest.Run(t, overTLS{suiteClient{}}) }
+func TestScenariosOverTLS(t *testing.T) {
+	t.Parallel()
+	transporttest.Run(t, overTLS{suiteClient{}})
+}
 
 // overTLS is a client by HTTP/1.1 over TLS.
 type overTLS struct{ transporttest.Client }
 
 func (overTLS) Serve(h http.Handler) *httptest.Server { return transporttest.TLS(h) }
 
-func TestScenariosOverHTTP2(t *testing.T) { transporttest.Run(t, overHTTP2{suiteClient{}}) }
+func TestScenariosOverHTTP2(t *testing.T) {
+	t.Parallel()
+	transporttest.Run(t, overHTTP2{suiteClient{}})
+}
 
 // overHTTP2 is a client whose streams share a connection.
 type overHTTP2 struct{ transporttest.Client }

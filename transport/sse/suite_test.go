@@ -17,18 +17,30 @@ func TestScenarios(t *testing.T) { transporttest.Run(t, suiteClient{}) }
 
 func TestSingleScenarios(t *testing.T) { transporttest.Run(t, singleClient{}) }
 
-func TestScenariosOverTLS(t *testing.T) { transporttest.Run(t, overTLS{suiteClient{}}) }
+func TestScenariosOverTLS(t *testing.T) {
+	t.Parallel()
+	transporttest.Run(t, overTLS{suiteClient{}})
+}
 
-func TestSingleScenariosOverTLS(t *testing.T) { transporttest.Run(t, overTLS{singleClient{}}) }
+func TestSingleScenariosOverTLS(t *testing.T) {
+	t.Parallel()
+	transporttest.Run(t, overTLS{singleClient{}})
+}
 
 // overTLS is a client by HTTP/1.1 over TLS.
 type overTLS struct{ transporttest.Client }
 
 func (overTLS) Serve(h http.Handler) *httptest.Server { return transporttest.TLS(h) }
 
-func TestScenariosOverHTTP2(t *testing.T) { transporttest.Run(t, overHTTP2{suiteClient{}}) }
+func TestScenariosOverHTTP2(t *testing.T) {
+	t.Parallel()
+	transporttest.Run(t, overHTTP2{suiteClient{}})
+}
 
-func TestSingleScenariosOverHTTP2(t *testing.T) { transporttest.Run(t, overHTTP2{singleClient{}}) }
+func TestSingleScenariosOverHTTP2(t *testing.T) {
+	t.Parallel()
+	transporttest.Run(t, overHTTP2{singleClient{}})
+}
 
 // overHTTP2 is a client whose streams share a connection.
 type overHTTP2 struct{ transporttest.Client }
