@@ -39,13 +39,14 @@ func secure(h *http.Server, c *config, logger *slog.Logger, metrics prometheus.R
 	return nil
 }
 
-// serverLog takes what net/http has to tell. Anybody can begin a handshake and fail it, as often as they like.
+// serverLog takes what net/http has to tell. Anybody can fail a handshake, or break HTTP/2, as often as they like.
 type serverLog struct{ log *slog.Logger }
 
 // Write implements io.Writer.
 func (l serverLog) Write(line []byte) (int, error) {
 	level := slog.LevelWarn
-	if bytes.HasPrefix(line, []byte("http: TLS handshake error")) {
+	byPeer := bytes.HasPrefix(line, []byte("http: TLS handshake error")) || bytes.HasPrefix(line, []byte("http2: "))
+	if byPeer && !bytes.HasPrefix(line, []byte("http2: panic")) {
 		level = slog.LevelDebug
 	}
 	l.log.Log(context.Background(), level, string(bytes.TrimSpace(line)))
