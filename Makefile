@@ -3,7 +3,7 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GQLGEN      = github.com/99designs/gqlgen
 
-PROOFS = prove-laptop prove-cluster prove-redis prove-rendering prove-presence prove-hostile \
+PROOFS = prove-laptop prove-cluster prove-redis prove-transports prove-rendering prove-presence prove-hostile \
 	prove-identity prove-limits \
 	prove-clients \
 	prove-single \
@@ -83,11 +83,13 @@ prove-cluster: ## two nodes on one Redis: order, healing, kill -9, outages, lost
 prove-redis: ## Sentinel and Cluster under sending: failovers, a slot move, kill -9, a lagging replica; WAIT, TLS, ACL
 	$(PROVE) -run 'TestClusterUnder|TestClusterMaster|TestSentinel|TestLaggingReplica' ./e2e
 	$(PROVE) -run 'TestStoreOnCluster|TestWait|TestACLRules|TestTLS|TestOpenRefuses' ./store/redis
+prove-transports: ## the scenarios of every transport: cuts anywhere, kick and expiry in the middle, slow readers, 10,000 storms each
+	$(PROVE) -timeout 90m -run 'Scenarios' ./transport/...
 prove-trouble: ## a node cut off, Redis paused, slow or silent; SQLite's disk full, its file held or taken; a second process
 	$(PROVE) -run 'TestTrouble' ./e2e
-prove-rendering: ## one execution per event and audience for 1,000 subscribers; shared and per-viewer bytes equal
+prove-rendering: ## one execution per event and audience for 1,000 subscribers; shared and per-viewer bytes equal for 10,000 random documents (without the race detector, under which they would take an hour: make test has it for some)
 	$(PROVE) -run 'TestRenderedOnce|TestTooManyAudiences|TestNothingIsLeftBehind' ./e2e
-	$(PROVE) -run 'TestSharedRendering' ./resolvers
+	PARLEY_PROVE=1 go test -count=1 -v -timeout 30m -run 'TestSharedRendering' ./resolvers
 prove-presence: ## typing and presence across nodes; a killed node's users go OFFLINE once
 	$(PROVE) -run 'TestPresence|TestTyping|TestOnlyMembers' ./e2e
 prove-hostile: ## bad input of every kind, over every transport; all abuses, and each transport's word for them, in one table
@@ -112,8 +114,8 @@ prove-single: ## graphql-sse's single connection mode: three nodes behind HAProx
 prove-conformance: ## every line of the protocols' checklists, ours and gqlgen's side by side; the draft's statuses
 	$(PROVE) -run 'TestConformance|TestDraft2026' ./e2e
 	$(PROVE) -run 'TestChecklist' ./transport/...
-prove-suites: ## every suite at full counts under the race detector, and longer fuzzing
-	PARLEY_PROVE=1 go test -race -count=1 -timeout 60m -skip TestSoak ./...
+prove-suites: ## every other suite at full counts under the race detector, and longer fuzzing
+	PARLEY_PROVE=1 go test -race -count=1 -timeout 60m -skip "TestSoak|Scenarios|TestSharedRendering" ./...
 prove-soak: ## 30 minutes of mixed traffic on two nodes: nothing lost, nothing grows
 	PARLEY_PROVE=1 go test -race -count=1 -v -timeout 60m -run 'TestSoak' ./e2e
 prove-fuzz: ## an hour of fuzzing, divided over every decoder

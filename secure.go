@@ -9,6 +9,8 @@ import (
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"parley/transport"
 )
 
 // maxStreams bounds the requests and streams at a time on one HTTP/2 connection: as many as RFC 9113 §6.5.2 asks for, and as
@@ -35,6 +37,7 @@ func secure(h *http.Server, c *config, logger *slog.Logger, metrics prometheus.R
 		// A peer may stand still for as long as one of HTTP/1.1.
 		SendPingTimeout: c.Heartbeat, PingTimeout: c.StallTimeout, WriteByteTimeout: c.StallTimeout,
 	}
+	h.ConnContext = transport.KeepSocket
 	h.ErrorLog = log.New(serverLog{logger}, "", 0)
 	return nil
 }

@@ -24,7 +24,18 @@ type author struct {
 	budget    int // fields
 	variables []variable
 	fragments []fragment
+	// used counts what there is beside fields, by name.
+	used map[string]int
 }
+
+// constructs are what an author uses of the language beside fields.
+var constructs = []string{
+	"alias", "@skip", "@include", "condition by variable", "argument", "argument by variable", "default of a variable",
+	"fragment", "fragment used again", "fragment on Subscription", "inline fragment", "inline fragment on Subscription",
+	"inline fragment on a type", "inline fragment on an interface",
+}
+
+func (a *author) uses(construct string) { a.used[construct]++ }
 
 type variable struct {
 	name, kind string // kind as declared
@@ -48,12 +59,18 @@ func (a *author) name(prefix string) string {
 // subscription returns a document with one operation and its variables.
 func (a *author) subscription() request {
 	a.budget = 40
-	root := a.schema.Subscription.Fields.ForName([]string{"messageAdded", "roomEvents"}[a.IntN(2)])
-	text := a.alias(root.Name) + a.rootArguments() + " " + a.selections(a.schema.Types[root.Type.Name()], 1)
+	if a.used == nil {
+		a.used = map[string]int{}
+	}
+	name := []string{"messageAdded", "messageAdded", "roomEvents", "roomEvents", "roomEvents", "typing", "presence"}[a.IntN(7)]
+	root := a.schema.Subscription.Fields.ForName(name)
+	text := a.alias(name) + a.rootArguments(root) + " " + a.selections(a.schema.Types[root.Type.Name()], 1)
 	switch a.IntN(4) {
 	case 0:
+		a.uses("inline fragment on Subscription")
 		text = "... on Subscription { " + text + " }"
 	case 1:
+		a.uses("fragment on Subscription")
 		text = "..." + a.fragment("Subscription", "{ "+text+" }")
 	}
 	query := "subscription S" + a.declarations() + " { " + text + " }"
@@ -71,15 +88,22 @@ func (a *author) subscription() request {
 
 func (a *author) alias(field string) string {
 	if a.chance(25) {
+		a.uses("alias")
 		return a.name("a") + ": " + field
 	}
 	return field
 }
 
-func (a *author) rootArguments() string {
+func (a *author) rootArguments(root *ast.FieldDefinition) string {
+	if root.Name == "presence" && a.chance(40) {
+		return "(userIds: " + a.variable("[ID!]", everybody[a.IntN(len(everybody)):]) + ")"
+	}
 	room := `"` + a.room + `"`
 	if a.chance(50) {
 		room = a.variable("ID!", a.room)
+	}
+	if root.Arguments.ForName("after") == nil {
+		return "(roomId: " + room + ")"
 	}
 	switch a.IntN(4) {
 	case 0:
@@ -103,6 +127,7 @@ func (a *author) variable(kind string, value any) string {
 	}
 	v := variable{name: a.name("v"), kind: kind, value: value}
 	if a.chance(20) {
+		a.uses("default of a variable")
 		preset, _ := json.Marshal(value)
 		v.preset, v.value = string(preset), nil
 	}
@@ -140,17 +165,31 @@ func (a *author) selections(on *ast.Definition, depth int) string {
 	if on.IsAbstractType() {
 		for _, t := range a.schema.GetPossibleTypes(on) {
 			if a.chance(40) {
+				a.uses("inline fragment on a type")
 				parts = append(parts, "... on "+t.Name+a.condition()+" "+a.selections(t, depth))
 			}
 		}
 	}
+	for _, name := range on.Interfaces {
+		if a.chance(15) {
+			a.uses("inline fragment on an interface")
+			common := []string{"__typename"}
+			for _, f := range a.choose(a.schema.Types[name], depth) {
+				common = append(common, a.field(f, depth))
+			}
+			parts = append(parts, "... on "+name+a.condition()+" { "+strings.Join(common, " ")+" }")
+		}
+	}
 	if a.chance(15) {
+		a.uses("inline fragment")
 		parts = append(parts, "..."+a.condition()+" "+a.selections(on, depth))
 	}
 	if a.chance(15) {
+		a.uses("fragment")
 		parts = append(parts, "..."+a.fragment(on.Name, a.selections(on, depth))+a.condition())
 	}
 	if used := slices.IndexFunc(a.fragments, func(f fragment) bool { return f.on == on.Name && on.Name != "Subscription" }); used >= 0 && a.chance(30) {
+		a.uses("fragment used again")
 		parts = append(parts, "..."+a.fragments[used].name+a.condition())
 	}
 	if len(parts) == 0 || a.chance(20) {
@@ -204,6 +243,7 @@ func (a *author) arguments(f *ast.FieldDefinition) string {
 		case "Int":
 			value = fmt.Sprint(a.IntN(6))
 			if a.chance(50) {
+				a.uses("argument by variable")
 				value = a.variable("Int", a.IntN(6))
 			}
 		case "Cursor":
@@ -212,6 +252,7 @@ func (a *author) arguments(f *ast.FieldDefinition) string {
 				value = a.variable("Cursor", a.cursor())
 			}
 		}
+		a.uses("argument")
 		all = append(all, arg.Name+": "+value)
 	}
 	if len(all) == 0 {
@@ -226,8 +267,10 @@ func (a *author) condition() (text string) {
 		if !a.chance(12) {
 			continue
 		}
+		a.uses(directive)
 		value := fmt.Sprint(a.chance(50))
 		if a.chance(60) {
+			a.uses("condition by variable")
 			value = a.variable("Boolean!", a.chance(50))
 		}
 		text += " " + directive + "(if: " + value + ")"

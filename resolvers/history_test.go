@@ -3,6 +3,8 @@ package resolvers_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -143,6 +145,9 @@ func (h *history) readers() (readers []string) {
 // someSources are a few of the entries that a subscription shows, and a reset where it does.
 func (h *history) someSources(spec delivery.Spec) []delivery.Source {
 	h.Helper()
+	if spec.State != nil {
+		return h.states(spec)
+	}
 	var shown []delivery.Source
 	for _, source := range h.sources(h.room, eventlog.Position{}) {
 		if event, ok := source.Payload.(*chat.Event); ok && spec.Filter.Has(event.Kind) {
@@ -150,9 +155,38 @@ func (h *history) someSources(spec delivery.Spec) []delivery.Source {
 		}
 	}
 	h.Shuffle(len(shown), func(i, j int) { shown[i], shown[j] = shown[j], shown[i] })
+	slices.SortStableFunc(shown, rarer(shown)) // different ones first
 	shown = shown[:min(len(shown), 5)]
 	if spec.ShowReset {
 		shown = append(shown, delivery.Source{Payload: eventlog.Reset{Log: h.room, Reason: eventlog.HistoryLost}, Cursor: spec.Start})
 	}
 	return shown
+}
+
+// rarer sorts events by how many of their kind come before them.
+func rarer(events []delivery.Source) func(a, b delivery.Source) int {
+	kinds, place := map[eventlog.Kind]int{}, map[delivery.Source]int{}
+	for _, source := range events {
+		kind := source.Payload.(*chat.Event).Kind
+		place[source] = kinds[kind]
+		kinds[kind]++
+	}
+	return func(a, b delivery.Source) int { return place[a] - place[b] }
+}
+
+// states are values that a subscription to typing or presence shows.
+func (h *history) states(spec delivery.Spec) []delivery.Source {
+	if spec.Topic == eventlog.TypingTopic(h.room) {
+		typing := presence.Typing{RoomID: h.room}
+		for _, user := range everybody {
+			if h.IntN(2) == 0 {
+				typing.Users = append(typing.Users, presence.User{ID: user, Name: strings.ToUpper(user)})
+			}
+		}
+		return []delivery.Source{{Payload: &typing}}
+	}
+	seen := yesteryear()
+	status := []presence.Status{presence.Online, presence.Away, presence.Busy, presence.Offline}[h.IntN(4)]
+	there := presence.Presence{User: presence.User{ID: everybody[h.IntN(len(everybody))]}, Status: status, LastSeenAt: &seen}
+	return []delivery.Source{{Payload: &there}}
 }

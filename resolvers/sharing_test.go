@@ -2,6 +2,7 @@ package resolvers_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,7 +11,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
 
 	"parley/chat"
 	"parley/delivery"
@@ -34,26 +39,90 @@ type tally struct {
 	moved                       int // shared renderings whose audience may read something else by now
 	late                        int // renderings for one whose access had ended by then
 	refused                     int // shared renderings that turned out to depend on the viewer
+	states                      int // values of typing and presence rendered
+
+	mu       sync.Mutex     // guards resolved, for fields are resolved at once
+	resolved map[string]int // fields, as Type.field
+	used     map[string]int // constructs of the language
 }
+
+func (c *tally) String() string {
+	return fmt.Sprintf("documents shared by everyone %d, by history %d, by nobody %d; pairs of readers that share a history %d, that don't %d; "+
+		"%d renderings compared, %d of them of states; %d events differ between viewers; %d audiences had moved, %d access had ended, %d refused",
+		c.everyone, c.history, c.personal, c.together, c.apart, c.renderings, c.states, c.differing, c.moved, c.late, c.refused)
+}
+
+func newTally() *tally { return &tally{resolved: map[string]int{}, used: map[string]int{}} }
 
 // TestSharedRendering: over random documents, variables, rooms and viewers, what viewers share is,
 // byte by byte, what each of them would get alone, also while memberships and the room's settings
 // change; and what depends on the viewer isn't shared.
 func TestSharedRendering(t *testing.T) {
-	var seen tally
+	seen := newTally()
 	byHistory := func(field string) bool { return field == "messages" || field == "replyTo" }
-	for n := range scaled(210, 3000) {
+	for n := range scaled(210, 10_000) {
 		seen.check(t, n, [...]func(string) bool{
 			func(string) bool { return true }, byHistory, func(string) bool { return false },
 		}[n%3])
 	}
-	t.Logf("%+v", seen)
+	t.Log(seen)
 	if seen.refused != 0 {
-		t.Errorf("a field lacks its @viewer: %+v", seen)
+		t.Error("a field lacks its @viewer")
 	}
-	if min(seen.everyone, seen.history, seen.personal, seen.together, seen.apart, seen.differing, seen.moved, seen.late) == 0 {
-		t.Errorf("the test has seen too little: %+v", seen)
+	if min(seen.everyone, seen.history, seen.personal, seen.together, seen.apart, seen.differing, seen.moved, seen.late, seen.states) == 0 {
+		t.Error("the test has seen too little")
 	}
+	seen.covers(t, newClub(t, newCompany()).schema)
+}
+
+// covers fails unless everything that a subscription can ask for was resolved, and every construct of the language used.
+func (c *tally) covers(t *testing.T, schema *ast.Schema) {
+	t.Helper()
+	var missing []string
+	fields := reachable(schema, schema.Subscription)
+	for _, field := range fields {
+		if c.resolved[field] == 0 {
+			missing = append(missing, field)
+		}
+	}
+	for _, construct := range constructs {
+		if c.used[construct] == 0 {
+			missing = append(missing, construct)
+		}
+	}
+	t.Logf("%d fields that subscriptions reach, %d constructs: %v", len(fields), len(constructs), c.used)
+	if len(missing) > 0 {
+		t.Errorf("never tried: %v", missing)
+	}
+}
+
+// reachable are the fields that are reached from a type, as Type.field.
+func reachable(schema *ast.Schema, from *ast.Definition) (fields []string) {
+	known := map[string]bool{}
+	var visit func(*ast.Definition)
+	visit = func(on *ast.Definition) {
+		if known[on.Name] {
+			return
+		}
+		known[on.Name] = true
+		if on.IsAbstractType() {
+			for _, possible := range schema.GetPossibleTypes(on) {
+				visit(possible)
+			}
+			return
+		}
+		for _, f := range on.Fields {
+			if strings.HasPrefix(f.Name, "__") {
+				continue
+			}
+			fields = append(fields, on.Name+"."+f.Name)
+			if result := schema.Types[f.Type.Name()]; result.IsCompositeType() {
+				visit(result)
+			}
+		}
+	}
+	visit(from)
+	return fields
 }
 
 // TestSharedRenderingNeedsEachMark: with any one @viewer taken out of the schema, documents that
@@ -68,12 +137,12 @@ func TestSharedRenderingNeedsEachMark(t *testing.T) {
 		"Message.replyTo":        {"replyTo: Message @viewer(by: HISTORY)", "replyTo: Message"},
 	} {
 		t.Run(field, func(t *testing.T) {
-			var seen tally
+			seen := newTally()
 			_, name, _ := strings.Cut(field, ".")
 			for n := 0; seen.refused == 0 && n < 200; n++ {
 				seen.check(t, n, func(marked string) bool { return marked == name }, edit[0], edit[1])
 			}
-			t.Logf("%+v", seen)
+			t.Log(seen)
 			if seen.refused == 0 {
 				t.Error("nobody noticed")
 			}
@@ -107,10 +176,11 @@ func (c *tally) check(t *testing.T, n int, with func(field string) bool, edits .
 	if rooms[room] == nil {
 		clear(rooms)
 		rooms[room] = randomHistory(t, rand.New(rand.NewPCG(uint64(n/documentsPerRoom), 7)), edits...)
+		rooms[room].exec.AroundFields(c.resolve)
 	}
 	h := rooms[room]
 	h.Rand = random
-	document := (&author{Rand: random, schema: h.schema, room: h.room, cursors: h.cursors, personal: with}).subscription()
+	document := (&author{Rand: random, schema: h.schema, room: h.room, cursors: h.cursors, personal: with, used: c.used}).subscription()
 	var readers []*reader
 	for _, user := range h.readers() {
 		opened := h.mustOpen(document.by(user))
@@ -124,6 +194,15 @@ func (c *tally) check(t *testing.T, n int, with func(field string) bool, edits .
 	if t.Failed() {
 		t.Fatalf("document %d:\n%s\n%v", n, document.query, document.variables)
 	}
+}
+
+// resolve counts a field that is resolved.
+func (c *tally) resolve(ctx context.Context, next graphql.Resolver) (any, error) {
+	field := graphql.GetFieldContext(ctx)
+	c.mu.Lock()
+	c.resolved[field.Object+"."+field.Field.Name]++
+	c.mu.Unlock()
+	return next(ctx)
 }
 
 func (q request) by(user string) request {
@@ -144,7 +223,9 @@ type reader struct {
 // group looks at who shares with whom: everybody, nobody, or those who may read the same.
 func (c *tally) group(h *history, readers []*reader) {
 	h.Helper()
-	byHistory, personal := readers[0].opened.Share != nil, strings.HasPrefix(readers[0].sharing.Audience, "user:")
+	byHistory := readers[0].opened.Share != nil
+	personal := strings.HasPrefix(readers[0].sharing.Audience, "user:") ||
+		strings.HasPrefix(readers[0].opened.Spec.Topic, "presence-of-users/") // a feed for each viewer
 	switch {
 	case byHistory:
 		c.history++
@@ -183,8 +264,11 @@ func (c *tally) compare(h *history, readers []*reader, source delivery.Source) {
 	h.Helper()
 	var seen []string
 	for _, r := range readers {
-		if r.ended > 0 && source.Cursor.Position.Offset > r.ended {
+		if r.ended > 0 && (r.opened.Spec.State != nil || source.Cursor.Position.Offset > r.ended) {
 			continue
+		}
+		if r.opened.Spec.State != nil {
+			c.states++
 		}
 		alone := payload(h, r.alone, source)
 		together, ok := c.render(h, r, source)
@@ -250,8 +334,13 @@ func (c *tally) changing(h *history, readers []*reader) {
 			}
 		}
 	}
+	if readers[0].opened.Spec.State != nil {
+		next = h.states(readers[0].opened.Spec)
+	}
 	for _, source := range next {
-		if event, ok := source.Payload.(*chat.Event); ok && readers[0].opened.Spec.Filter.Has(event.Kind) {
+		if readers[0].opened.Spec.State != nil {
+			c.compare(h, readers, source)
+		} else if event, ok := source.Payload.(*chat.Event); ok && readers[0].opened.Spec.Filter.Has(event.Kind) {
 			c.compare(h, readers, source)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"unicode/utf8"
 
@@ -134,17 +133,13 @@ func decodeObject(raw json.RawMessage, name string, into *map[string]any) error 
 
 // parseObject decodes a JSON object, and nothing else, by exact names.
 func parseObject(text []byte) (object map[string]json.RawMessage, err error) {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	if err := decoder.Decode(&object); err != nil {
+	if err := json.Unmarshal(text, &object); err != nil {
 		if _, ok := errors.AsType[*json.UnmarshalTypeError](err); !ok {
-			return nil, unreadable("the request isn't valid JSON")
+			return nil, unreadable("the request isn't valid JSON, or something follows it")
 		}
 	}
 	if object == nil {
 		return nil, errors.New("the request must be a JSON object")
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, unreadable("something follows the JSON object")
 	}
 	return object, nil
 }

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -18,6 +19,10 @@ type response struct {
 	gone    <-chan struct{} // closed when the client has gone
 	wake    chan struct{}   // something waits to be written
 
+	socket  net.Conn // that all share; nil if it isn't known
+	writing atomic.Bool
+	cutOff  *time.Timer // ends the socket, if a write has gone on for too long
+
 	deadline atomic.Int64 // of writes, in Unix nanoseconds; 0 for none
 	said     atomic.Bool  // all that there is to say
 	once     sync.Once
@@ -26,12 +31,31 @@ type response struct {
 
 var _ net.Conn = (*response)(nil)
 
+// resetPatience is how long the reset of a stream may wait to leave.
+const resetPatience = time.Second
+
+type socketKey struct{}
+
+// KeepSocket tells requests the socket that they come by (http.Server.ConnContext). On HTTP/2 a peer that stands still
+// holds up the reset of a stream, too, so it takes the socket's end to be rid of it.
+func KeepSocket(ctx context.Context, socket net.Conn) context.Context {
+	return context.WithValue(ctx, socketKey{}, socket)
+}
+
 func newResponse(w http.ResponseWriter, r *http.Request) (*response, error) {
 	s := &response{
 		w: w, control: http.NewResponseController(w), gone: r.Context().Done(),
 		wake: make(chan struct{}, 1), over: make(chan struct{}),
 	}
+	s.socket, _ = r.Context().Value(socketKey{}).(net.Conn)
+	s.cutOff = time.AfterFunc(time.Hour, s.cut)
 	return s, s.SetWriteDeadline(time.Time{}) // the server's, which is for answers that end
+}
+
+func (s *response) cut() {
+	if s.socket != nil && s.writing.Load() {
+		_ = s.socket.Close() // whatever it says, nothing else can be done
+	}
 }
 
 // ask has the handler write.
@@ -44,6 +68,8 @@ func (s *response) ask() {
 
 // Write implements net.Conn. It waits until all bytes are on their way to the client.
 func (s *response) Write(p []byte) (n int, err error) {
+	s.writing.Store(true)
+	defer s.writing.Store(false)
 	n, err = s.w.Write(p)
 	if err == nil {
 		err = s.control.Flush()
@@ -58,8 +84,10 @@ func (s *response) Write(p []byte) (n int, err error) {
 func (s *response) SetWriteDeadline(t time.Time) error {
 	if t.IsZero() {
 		s.deadline.Store(0)
+		s.cutOff.Stop()
 	} else {
 		s.deadline.Store(t.UnixNano())
+		s.cutOff.Reset(time.Until(t) + resetPatience)
 	}
 	return s.control.SetWriteDeadline(t)
 }
@@ -71,7 +99,9 @@ func (s *response) finish() { s.said.Store(true) }
 // of a body takes it for whole.
 func (s *response) Close() error {
 	s.once.Do(func() {
+		s.cutOff.Stop()
 		if !s.said.Load() {
+			s.cutOff.Reset(resetPatience)
 			_ = s.control.SetWriteDeadline(time.Unix(1, 0)) // fails only when the client has gone
 		}
 		close(s.over)

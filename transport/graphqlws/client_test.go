@@ -45,6 +45,15 @@ type message struct {
 
 func dial(t testing.TB, rig *transporttest.Rig, subprotocols ...string) *client {
 	t.Helper()
+	c, err := tryDial(t, rig, subprotocols...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func tryDial(t testing.TB, rig *transporttest.Rig, subprotocols ...string) (*client, error) {
+	t.Helper()
 	c := &client{t: t, positions: map[string]string{}}
 	options := &websocket.DialOptions{HTTPClient: rig.Server.Client(), Subprotocols: subprotocols, OnPingReceived: func(context.Context, []byte) bool {
 		c.pings.Add(1)
@@ -52,7 +61,7 @@ func dial(t testing.TB, rig *transporttest.Rig, subprotocols ...string) *client 
 	}}
 	conn, response, err := websocket.Dial(t.Context(), strings.Replace(rig.Server.URL, "http", "ws", 1), options)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	if response.Body != nil {
 		_ = response.Body.Close()
@@ -60,7 +69,7 @@ func dial(t testing.TB, rig *transporttest.Rig, subprotocols ...string) *client 
 	conn.SetReadLimit(4 << 20)
 	c.conn = conn
 	t.Cleanup(func() { _ = conn.CloseNow() })
-	return c
+	return c, nil
 }
 
 // connect dials and initialises with a payload, unless it is "".
@@ -83,11 +92,15 @@ func initMessage(payload string) string {
 
 func (c *client) send(text string) {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), transporttest.Patience)
-	defer cancel()
-	if err := c.conn.Write(ctx, websocket.MessageText, []byte(text)); err != nil {
+	if err := c.trySend(text); err != nil {
 		c.t.Fatalf("sending %.100s: %v", text, err)
 	}
+}
+
+func (c *client) trySend(text string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), transporttest.Patience)
+	defer cancel()
+	return c.conn.Write(ctx, websocket.MessageText, []byte(text))
 }
 
 func (c *client) subscribe(id, query string) {
@@ -134,14 +147,19 @@ func (c *client) readAny() (m message, err error) {
 	if err := json.Unmarshal(text, &m); err != nil {
 		return m, err
 	}
-	if m.Type == "ping" || m.Type == "ka" && m.Payload != nil {
-		var payload struct{ Cursors map[string]string }
-		if err := json.Unmarshal(m.Payload, &payload); err != nil {
-			return m, err
-		}
-		maps.Copy(c.positions, payload.Cursors)
+	cursors, err := m.cursors()
+	maps.Copy(c.positions, cursors)
+	return m, err
+}
+
+// cursors returns the positions that a sign of life tells, by operation.
+func (m message) cursors() (map[string]string, error) {
+	if m.Type != "ping" && m.Type != "ka" || m.Payload == nil {
+		return nil, nil
 	}
-	return m, nil
+	var payload struct{ Cursors map[string]string }
+	err := json.Unmarshal(m.Payload, &payload)
+	return payload.Cursors, err
 }
 
 // next returns the next message that isn't a sign of life.

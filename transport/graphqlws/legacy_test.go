@@ -2,12 +2,10 @@ package graphqlws_test
 
 import (
 	"encoding/json"
-	"errors"
 	"testing"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/coder/websocket"
 
 	"parley/transport"
 	"parley/transport/graphqlws"
@@ -165,8 +163,10 @@ func TestChecklistLegacyOperations(t *testing.T) {
 		for range 20 {
 			c.send(startMessage("1", ticks))
 		}
-		c.wantSettled()
-		transporttest.Wait(t, "one is watched", func() bool { return rig.Logs.Watched() == 1 && c.positions["1"] != "" })
+		transporttest.Wait(t, "one is watched", func() bool {
+			c.wantSettled() // and reads the position on the way
+			return rig.Logs.Watched() == 1 && c.positions["1"] != ""
+		})
 		rig.Tick("a", "once")
 		if m := c.next(); m.Type != "data" {
 			t.Errorf("got %s", encode(t, m))
@@ -229,57 +229,3 @@ func legacyCode(t testing.TB, payload []byte) string {
 	}
 	return one.Extensions.Code
 }
-
-func TestLegacyScenarios(t *testing.T) { transporttest.Run(t, legacySuiteClient{}) }
-
-type legacySuiteClient struct{}
-
-func (legacySuiteClient) Construct(s *transport.Service) graphql.Transport { return constructLegacy(s) }
-
-func (legacySuiteClient) Subscribe(t testing.TB, rig *transporttest.Rig, viewer, query, resume string) transporttest.Stream {
-	t.Helper()
-	init, err := json.Marshal(map[string]string{"viewer": viewer})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := connectLegacy(t, rig, string(init))
-	payload, err := json.Marshal(map[string]any{"query": query, "extensions": map[string]any{"resume": resume}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.send(encode(t, message{Type: "start", ID: "s", Payload: payload}))
-	return legacyStream{c}
-}
-
-type legacyStream struct{ c *client }
-
-func (s legacyStream) Next() transporttest.Item {
-	s.c.t.Helper()
-	for {
-		m, err := s.c.readAny()
-		if closed, ok := errors.AsType[websocket.CloseError](err); ok {
-			return endOf(closed)
-		}
-		if err != nil {
-			return transporttest.Item{Kind: transporttest.End}
-		}
-		switch {
-		case m.Type == "ka" && m.Payload == nil:
-		case m.Type == "ka":
-			return transporttest.Item{Kind: transporttest.Position, Cursor: s.c.positions["s"]}
-		case m.Type == "data":
-			value, cursor := parseNext(s.c.t, m.Payload)
-			return transporttest.Item{Kind: transporttest.Event, Value: value, Cursor: cursor}
-		case m.Type == "error":
-			return transporttest.Item{Kind: transporttest.Errors, Code: legacyCode(s.c.t, m.Payload)}
-		case m.Type == "connection_error":
-			return transporttest.Item{Kind: transporttest.Errors, Code: legacyCode(s.c.t, m.Payload)}
-		case m.Type == "complete":
-			return transporttest.Item{Kind: transporttest.Complete}
-		default:
-			s.c.t.Fatalf("got %+v", m)
-		}
-	}
-}
-
-func (s legacyStream) Close() { _ = s.c.conn.CloseNow() }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/99designs/gqlgen/graphql"
 
@@ -89,12 +88,8 @@ func decode(text []byte, kinds map[kind]content) (clientMessage, error) {
 
 // decodeObject decodes a JSON object, and nothing else, by exact names.
 func decodeObject(text []byte) (members map[string]json.RawMessage, err error) {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	if err := decoder.Decode(&members); err != nil || members == nil {
-		return nil, errors.New("Invalid message: a JSON object is expected")
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("Invalid message: something follows the JSON object")
+	if json.Unmarshal(text, &members) != nil || members == nil {
+		return nil, errors.New("Invalid message: a JSON object is expected, and nothing else")
 	}
 	return members, nil
 }

@@ -12,14 +12,17 @@ import (
 	"github.com/coder/websocket"
 
 	"parley/transport"
+	"parley/transport/graphqlws"
 	"parley/transport/transporttest"
 )
 
-func TestScenarios(t *testing.T) { transporttest.Run(t, suiteClient{}) }
+func TestScenarios(t *testing.T) {
+	transporttest.Run(t, suiteClient{subprotocol: graphqlws.Subprotocol, start: "subscribe", stop: "complete"})
+}
 
 func TestScenariosOverTLS(t *testing.T) {
 	t.Parallel()
-	transporttest.Run(t, overTLS{suiteClient{}})
+	transporttest.Run(t, overTLS{suiteClient{subprotocol: graphqlws.Subprotocol, start: "subscribe", stop: "complete"}})
 }
 
 // overTLS is a client by HTTP/1.1 over TLS.
@@ -39,57 +42,149 @@ func TestNotOverHTTP2(t *testing.T) {
 	}
 }
 
-type suiteClient struct{}
+func TestLegacyScenarios(t *testing.T) {
+	transporttest.Run(t, suiteClient{subprotocol: graphqlws.LegacySubprotocol, start: "start", stop: "stop"})
+}
 
-func (suiteClient) Construct(s *transport.Service) graphql.Transport { return construct(s) }
+// suiteClient is the suite's client of a subprotocol, in which operations are started and stopped by messages of these
+// types.
+type suiteClient struct{ subprotocol, start, stop string }
 
-func (suiteClient) Subscribe(t testing.TB, rig *transporttest.Rig, viewer, query, resume string) transporttest.Stream {
+func (s suiteClient) Construct(service *transport.Service) graphql.Transport {
+	return graphqlws.Transport{Service: service, Legacy: s.subprotocol == graphqlws.LegacySubprotocol}
+}
+
+func (s suiteClient) Subscribe(t testing.TB, rig *transporttest.Rig, viewer, query, resume string) transporttest.Stream {
 	t.Helper()
+	c, err := tryDial(t, rig, s.subprotocol)
+	if err != nil {
+		return &stream{over: true}
+	}
+	stream := &stream{suiteClient: s, c: c, told: map[string]string{}}
 	init, err := json.Marshal(map[string]string{"viewer": viewer})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := connect(t, rig, string(init))
-	payload, err := json.Marshal(map[string]any{"query": query, "extensions": map[string]any{"resume": resume}})
-	if err != nil {
-		t.Fatal(err)
+	if c.trySend(initMessage(string(init))) != nil {
+		stream.over = true
+		return stream
 	}
-	c.send(encode(t, message{Type: "subscribe", ID: "s", Payload: payload}))
-	return stream{c}
+	if m, err := c.read(); err != nil || m.Type != "connection_ack" {
+		stream.over = true
+		return stream
+	}
+	stream.Start("", query, resume)
+	return stream
 }
 
-type stream struct{ c *client }
+// stream is a connection's. The id of the first operation is "s".
+type stream struct {
+	suiteClient
+	c    *client
+	told map[string]string // positions, by operation
+	over bool
+}
 
-func (s stream) Next() transporttest.Item {
-	s.c.t.Helper()
-	before := s.c.positions["s"]
-	m, err := s.c.readAny()
-	if closed, ok := errors.AsType[websocket.CloseError](err); ok {
-		return endOf(closed)
+func (s *stream) id(operation string) string {
+	if operation == "" {
+		return "s"
 	}
-	if err != nil {
+	return operation
+}
+
+func (s *stream) operation(id string) string {
+	if id == "s" {
+		return ""
+	}
+	return id
+}
+
+func (s *stream) send(kind, operation string, payload any) {
+	s.c.t.Helper()
+	var encoded json.RawMessage
+	if payload != nil {
+		var err error
+		if encoded, err = json.Marshal(payload); err != nil {
+			s.c.t.Fatal(err)
+		}
+	}
+	s.over = s.over || s.c.trySend(encode(s.c.t, message{Type: kind, ID: s.id(operation), Payload: encoded})) != nil
+}
+
+func (s *stream) Start(operation, query, resume string) {
+	s.c.t.Helper()
+	delete(s.told, operation)
+	s.send(s.start, operation, map[string]any{"query": query, "extensions": map[string]any{"resume": resume}})
+}
+
+func (s *stream) Stop(operation string) {
+	s.c.t.Helper()
+	s.send(s.stop, operation, nil)
+}
+
+func (s *stream) Next() transporttest.Item {
+	if s.over {
 		return transporttest.Item{Kind: transporttest.End}
 	}
-	switch m.Type {
-	case "ping":
-		if s.c.positions["s"] == before {
-			s.c.t.Errorf("the same position twice: %s", m.Payload)
+	s.c.t.Helper()
+	for {
+		m, err := s.c.readAny()
+		if err != nil {
+			return endOf(err)
 		}
-		return transporttest.Item{Kind: transporttest.Position, Cursor: s.c.positions["s"]}
-	case "next":
-		value, cursor := parseNext(s.c.t, m.Payload)
-		return transporttest.Item{Kind: transporttest.Event, Value: value, Cursor: cursor}
-	case "error":
-		return transporttest.Item{Kind: transporttest.Errors, Code: errorCode(s.c.t, m.Payload)}
-	case "complete":
-		return transporttest.Item{Kind: transporttest.Complete}
+		if item, ok := s.item(m); ok {
+			return item
+		}
 	}
-	s.c.t.Fatalf("got %+v", m)
-	return transporttest.Item{}
 }
 
-func endOf(closed websocket.CloseError) transporttest.Item {
+func (s *stream) item(m message) (item transporttest.Item, ok bool) {
+	s.c.t.Helper()
+	item.Operation = s.operation(m.ID)
+	switch m.Type {
+	case "ka", "ping":
+		return s.position(m)
+	case "next", "data":
+		item.Kind = transporttest.Event
+		item.Value, item.Cursor = parseNext(s.c.t, m.Payload)
+	case "complete":
+		item.Kind = transporttest.Complete
+	case "error", "connection_error":
+		item.Kind = transporttest.Errors
+		if s.subprotocol == graphqlws.LegacySubprotocol {
+			item.Code = legacyCode(s.c.t, m.Payload)
+		} else {
+			item.Code = errorCode(s.c.t, m.Payload)
+		}
+	default:
+		s.c.t.Errorf("got %+v", m)
+	}
+	return item, true
+}
+
+// position returns what a sign of life tells, which is of one operation, and news; a bare one tells nothing.
+func (s *stream) position(m message) (item transporttest.Item, ok bool) {
+	s.c.t.Helper()
+	told, err := m.cursors()
+	if err != nil || len(told) > 1 {
+		s.c.t.Errorf("got %s, %v, want one position", m.Payload, err)
+	}
+	for id, cursor := range told {
+		item, ok = transporttest.Item{Kind: transporttest.Position, Operation: s.operation(id), Cursor: cursor}, true
+		if s.told[item.Operation] == cursor {
+			s.c.t.Errorf("the same position twice: %s", m.Payload)
+		}
+		s.told[item.Operation] = cursor
+	}
+	return item, ok
+}
+
+func endOf(err error) transporttest.Item {
 	item := transporttest.Item{Kind: transporttest.End}
+	closed, ok := errors.AsType[websocket.CloseError](err)
+	if !ok {
+		return item
+	}
 	switch closed.Code {
 	case websocket.StatusServiceRestart, websocket.StatusTryAgainLater:
 		item.Retry = true
@@ -99,4 +194,14 @@ func endOf(closed websocket.CloseError) transporttest.Item {
 	return item
 }
 
-func (s stream) Close() { _ = s.c.conn.CloseNow() }
+func (s *stream) Close() {
+	if s.c != nil {
+		_ = s.c.conn.CloseNow()
+	}
+}
+
+func (s *stream) Leave() {
+	if s.c != nil {
+		_ = s.c.conn.Close(websocket.StatusNormalClosure, "")
+	}
+}

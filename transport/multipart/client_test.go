@@ -49,12 +49,26 @@ func post(t testing.TB, rig *transporttest.Rig, body string, header http.Header)
 	return open(t, rig, http.MethodPost, rig.Server.URL, body, header)
 }
 
+func tryPost(t testing.TB, rig *transporttest.Rig, body string, header http.Header) (*parts, error) {
+	t.Helper()
+	return tryOpen(t, rig, http.MethodPost, rig.Server.URL, body, header)
+}
+
 func get(t testing.TB, rig *transporttest.Rig, query string, header http.Header) *parts {
 	t.Helper()
 	return open(t, rig, http.MethodGet, rig.Server.URL+"?"+query, "", header)
 }
 
 func open(t testing.TB, rig *transporttest.Rig, method, url, body string, header http.Header) *parts {
+	t.Helper()
+	p, err := tryOpen(t, rig, method, url, body, header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func tryOpen(t testing.TB, rig *transporttest.Rig, method, url, body string, header http.Header) (*parts, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*transporttest.Patience)
 	request, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
@@ -68,7 +82,8 @@ func open(t testing.TB, rig *transporttest.Rig, method, url, body string, header
 	}
 	response, err := rig.Server.Client().Do(request)
 	if err != nil {
-		t.Fatal(err)
+		cancel()
+		return nil, err
 	}
 	p := &parts{t: t, response: response, cancel: cancel}
 	t.Cleanup(p.Close)
@@ -79,7 +94,7 @@ func open(t testing.TB, rig *transporttest.Rig, method, url, body string, header
 	if media == "multipart/mixed" {
 		p.lines, p.delimiter = bufio.NewReader(response.Body), "--"+params["boundary"]
 	}
-	return p
+	return p, nil
 }
 
 // Close hangs up.

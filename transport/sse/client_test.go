@@ -45,6 +45,15 @@ type block struct {
 
 func post(t testing.TB, rig *transporttest.Rig, body string, header http.Header) *events {
 	t.Helper()
+	s, err := tryPost(t, rig, body, header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func tryPost(t testing.TB, rig *transporttest.Rig, body string, header http.Header) (*events, error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*transporttest.Patience)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, rig.Server.URL, strings.NewReader(body))
 	if err != nil {
@@ -56,6 +65,15 @@ func post(t testing.TB, rig *transporttest.Rig, body string, header http.Header)
 
 func get(t testing.TB, rig *transporttest.Rig, query string, header http.Header) *events {
 	t.Helper()
+	s, err := tryGet(t, rig, query, header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func tryGet(t testing.TB, rig *transporttest.Rig, query string, header http.Header) (*events, error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*transporttest.Patience)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, rig.Server.URL+"?"+query, nil)
 	if err != nil {
@@ -64,7 +82,7 @@ func get(t testing.TB, rig *transporttest.Rig, query string, header http.Header)
 	return open(t, rig, request, cancel, header)
 }
 
-func open(t testing.TB, rig *transporttest.Rig, request *http.Request, cancel context.CancelFunc, header http.Header) *events {
+func open(t testing.TB, rig *transporttest.Rig, request *http.Request, cancel context.CancelFunc, header http.Header) (*events, error) {
 	t.Helper()
 	request.Header.Set("Accept", "text/event-stream")
 	for name, values := range header {
@@ -72,11 +90,12 @@ func open(t testing.TB, rig *transporttest.Rig, request *http.Request, cancel co
 	}
 	response, err := rig.Server.Client().Do(request)
 	if err != nil {
-		t.Fatal(err)
+		cancel()
+		return nil, err
 	}
 	s := &events{t: t, response: response, lines: bufio.NewReader(response.Body), cancel: cancel}
 	t.Cleanup(s.Close)
-	return s
+	return s, nil
 }
 
 // Close hangs up.

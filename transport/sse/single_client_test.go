@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -89,6 +88,15 @@ type member struct {
 // ask sends a request, and returns the answer, its body read.
 func (m *member) ask(n *node, method, query, body string, header http.Header) (*http.Response, string) {
 	m.t.Helper()
+	response, text, err := m.tryAsk(n, method, query, body, header)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return response, text
+}
+
+func (m *member) tryAsk(n *node, method, query, body string, header http.Header) (*http.Response, string, error) {
+	m.t.Helper()
 	request, err := http.NewRequestWithContext(m.t.Context(), method, n.Server.URL+query, strings.NewReader(body))
 	if err != nil {
 		m.t.Fatal(err)
@@ -102,7 +110,7 @@ func (m *member) ask(n *node, method, query, body string, header http.Header) (*
 	if m.token != "" {
 		request.Header.Set("X-GraphQL-Event-Stream-Token", m.token)
 	}
-	return n.Do(m.t, request, header)
+	return n.TryDo(request, header)
 }
 
 // expect sends a request and fails unless it is answered by a status, and with an error by its code.
@@ -141,9 +149,20 @@ func (m *member) open(n *node, last string) *events {
 	return s
 }
 
+// tryOpen asks for the stream, which may be refused.
 func (m *member) tryOpen(n *node, last string) *events {
 	m.t.Helper()
-	return get(m.t, n.Rig, "", http.Header{
+	s, err := m.reach(n, last)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return s
+}
+
+// reach is tryOpen where the network may fail.
+func (m *member) reach(n *node, last string) (*events, error) {
+	m.t.Helper()
+	return tryGet(m.t, n.Rig, "", http.Header{
 		"Viewer": {m.viewer}, "X-Graphql-Event-Stream-Token": {m.token}, "Last-Event-Id": {last},
 	})
 }
@@ -151,15 +170,21 @@ func (m *member) tryOpen(n *node, last string) *events {
 // post asks for an operation; resume may be "".
 func (m *member) post(n *node, id, query, resume string) (*http.Response, string) {
 	m.t.Helper()
+	return m.ask(n, http.MethodPost, "", operation(m.t, id, query, resume), nil)
+}
+
+// operation is the body of a request for an operation.
+func operation(t testing.TB, id, query, resume string) string {
+	t.Helper()
 	extensions := map[string]any{"operationId": id}
 	if resume != "" {
 		extensions["resume"] = resume
 	}
 	body, err := json.Marshal(map[string]any{"query": query, "extensions": extensions})
 	if err != nil {
-		m.t.Fatal(err)
+		t.Fatal(err)
 	}
-	return m.ask(n, http.MethodPost, "", string(body), nil)
+	return string(body)
 }
 
 // run asks for an operation, which must be accepted.
@@ -180,6 +205,17 @@ type told struct {
 
 func readTold(t testing.TB, b block) told {
 	t.Helper()
+	id, payload := readData(t, b)
+	got := told{event: b.event, id: id, last: b.id}
+	if payload != "" {
+		got.value, _, got.code = parse(t, payload)
+	}
+	return got
+}
+
+// readData returns which operation an event is of, and its payload.
+func readData(t testing.TB, b block) (operation, payload string) {
+	t.Helper()
 	var data struct {
 		ID      string
 		Payload json.RawMessage
@@ -187,11 +223,7 @@ func readTold(t testing.TB, b block) told {
 	if err := json.Unmarshal([]byte(b.data), &data); err != nil {
 		t.Fatalf("%v in %q", err, b.data)
 	}
-	got := told{event: b.event, id: data.ID, last: b.id}
-	if data.Payload != nil {
-		got.value, _, got.code = parse(t, string(data.Payload))
-	}
-	return got
+	return data.ID, string(data.Payload)
 }
 
 // hear reads the next event.
@@ -217,103 +249,3 @@ func hears(s *events, want told) (last string) {
 func next(id, value string) told { return told{event: "next", id: id, value: value} }
 
 func complete(id string) told { return told{event: "complete", id: id} }
-
-// singleClient is the suite's client.
-type singleClient struct{}
-
-func (singleClient) Construct(s *transport.Service) graphql.Transport {
-	return singleOf(reservationtest.NewMemory(), reservation.Options{Most: 1000})(s)
-}
-
-var ticksLog = regexp.MustCompile(`log: "([^"]*)"`)
-
-// Subscribe subscribes on a stream of its own. A viewer of no name is somebody all the same.
-func (singleClient) Subscribe(t testing.TB, rig *transporttest.Rig, viewer, query, resume string) transporttest.Stream {
-	t.Helper()
-	if viewer == "" {
-		viewer = "somebody"
-	}
-	n := &node{Rig: rig}
-	m := &member{t: t, viewer: viewer}
-	response, token := m.ask(n, http.MethodPut, "", "", nil)
-	if response.StatusCode != http.StatusCreated { // the node stops
-		return singleStream{over: true}
-	}
-	m.token = token
-	s := m.tryOpen(n, "")
-	if s.response.StatusCode != http.StatusOK {
-		return singleStream{events: s, over: true}
-	}
-	m.post(n, "1", query, resume) // what is wrong with it is told on the stream
-	id, err := reservation.IDOf(token)
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := ""
-	if match := ticksLog.FindStringSubmatch(query); match != nil {
-		log = match[1]
-	}
-	return singleStream{events: s, id: id, log: log}
-}
-
-type singleStream struct {
-	*events
-	id, log string
-	over    bool
-}
-
-// Close hangs up.
-func (s singleStream) Close() {
-	if s.events != nil {
-		s.events.Close()
-	}
-}
-
-// Next makes an error that ends the subscription one item of the next that carries it.
-func (s singleStream) Next() transporttest.Item {
-	if s.over {
-		return transporttest.Item{Kind: transporttest.End}
-	}
-	s.t.Helper()
-	for {
-		b, err := s.block()
-		switch {
-		case err != nil:
-			return transporttest.Item{Kind: transporttest.End, Retry: s.retries > 1}
-		case b.retry != "":
-			s.retries++
-		case b.event == "complete":
-			return transporttest.Item{Kind: transporttest.Complete}
-		case b.event == "next":
-			var data struct{ Payload json.RawMessage }
-			if err := json.Unmarshal([]byte(b.data), &data); err != nil {
-				s.t.Fatal(err)
-			}
-			value, cursor, code := parse(s.t, string(data.Payload))
-			if code != "" {
-				return transporttest.Item{Kind: transporttest.Errors, Code: code}
-			}
-			if reached := s.position(b.id); reached != cursor {
-				s.t.Errorf("id %q says %q, but extensions.cursor %q", b.id, reached, cursor)
-			}
-			return transporttest.Item{Kind: transporttest.Event, Value: value, Cursor: cursor}
-		case b.id != "":
-			if cursor := s.position(b.id); cursor != "" {
-				return transporttest.Item{Kind: transporttest.Position, Cursor: cursor}
-			}
-		}
-	}
-}
-
-// position is how far the first operation has come.
-func (s singleStream) position(id string) string {
-	s.t.Helper()
-	p, err := reservation.ParseProgress(id, s.id)
-	if err != nil {
-		s.t.Fatalf("%v: %q", err, id)
-	}
-	if at := p.At(1, s.log); at.Kind != 0 {
-		return at.String()
-	}
-	return ""
-}

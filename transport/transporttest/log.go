@@ -48,11 +48,14 @@ func cursorAt(log string, at eventlog.Position) eventlog.Cursor {
 	return eventlog.Cursor{Kind: eventlog.CursorLog, Log: log, Position: at, Seq: at.Offset}
 }
 
+// start is the position before everything.
+func (l *Logs) start() eventlog.Position { return eventlog.Position{Epoch: epoch} }
+
 func (l *Logs) tail(log string) eventlog.Position {
 	if entries := l.logs[log]; len(entries) > 0 {
 		return entries[len(entries)-1].Position
 	}
-	return eventlog.Position{Epoch: epoch}
+	return l.start()
 }
 
 // Tail is the cursor at the end of a log.

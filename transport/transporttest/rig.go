@@ -6,11 +6,15 @@ package transporttest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,6 +24,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"parley/delivery"
+	"parley/eventlog"
 	"parley/transport"
 )
 
@@ -41,6 +46,10 @@ type Rig struct {
 
 	states   *states
 	registry *prometheus.Registry
+
+	mu     sync.Mutex
+	conns  map[*transport.Conn]string // present, and their viewers
+	kicked map[string]bool            // viewers and logs
 }
 
 // NewRig starts a server with the transports constructed, over HTTP/1.1; the options' Hub and Open are the
@@ -55,9 +64,16 @@ func NewRig(t testing.TB, options transport.Options, transports ...func(*transpo
 // NewRigOver is NewRig with a server that serve starts, such as [TLS].
 func NewRigOver(t testing.TB, serve func(http.Handler) *httptest.Server, options transport.Options, transports ...func(*transport.Service) graphql.Transport) *Rig {
 	t.Helper()
+	return newRig(t, serve, newLogs(), options, transports...)
+}
+
+// newRig starts another node over logs.
+func newRig(t testing.TB, serve func(http.Handler) *httptest.Server, logs *Logs, options transport.Options, transports ...func(*transport.Service) graphql.Transport) *Rig {
+	t.Helper()
 	rig := &Rig{
-		Logs: newLogs(), states: newStates(), registry: prometheus.NewRegistry(), Log: &Buffer{},
+		Logs: logs, states: newStates(), registry: prometheus.NewRegistry(), Log: &Buffer{},
 		Began: make(chan struct{}, 1000), Finish: make(chan struct{}),
+		conns: map[*transport.Conn]string{}, kicked: map[string]bool{},
 	}
 	logger := slog.New(slog.NewTextHandler(rig.Log, nil))
 	rig.Hub = delivery.NewHub(rig.Logs, delivery.Options{Log: logger, Registerer: rig.registry})
@@ -111,11 +127,53 @@ func (r *Rig) setDefaults(options *transport.Options) {
 		}
 	}
 	if options.Connected == nil {
-		options.Connected = func(context.Context) func() {
-			r.Present.Add(1)
-			return func() { r.Present.Add(-1) }
+		options.Connected = r.connected
+	}
+}
+
+func (r *Rig) connected(ctx context.Context) func() {
+	conn := transport.ConnFrom(ctx)
+	r.Present.Add(1)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.conns[conn] = ViewerFrom(ctx)
+	return func() {
+		r.Present.Add(-1)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.conns, conn)
+	}
+}
+
+// expire has the right of a viewer's connections end now, and waits until they close.
+func (r *Rig) expire(t testing.TB, viewer string) {
+	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for conn, of := range r.conns {
+		if of == viewer {
+			conn.CloseAt(time.Now(), transport.ReasonExpired)
+			Wait(t, "it closes", conn.Closing)
 		}
 	}
+}
+
+// kick ends a viewer's access to a log, by a tick that is the last it may see.
+func (r *Rig) kick(log, viewer, text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.kicked[viewer+" "+log] = true
+	r.Logs.Publish(log, KindTick, text, eventlog.AccessChange{Principal: viewer, Change: eventlog.AccessRevoked})
+}
+
+// access is what a viewer may read of a log.
+func (r *Rig) access(log, viewer string) (delivery.Access, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.kicked[viewer+" "+log] {
+		return delivery.Access{}, delivery.ErrAccessRevoked
+	}
+	return delivery.Access{Readable: eventlog.Everything()}, nil
 }
 
 // Tick publishes a tick with a text.
@@ -125,21 +183,24 @@ func (r *Rig) Tick(log, text string) string { return r.Logs.Publish(log, KindTic
 func (r *Rig) SetState(key, value string) { r.states.set(key, value) }
 
 // Metric returns the sum of a metric over its labels.
-func (r *Rig) Metric(t testing.TB, name string) (sum float64) {
+func (r *Rig) Metric(t testing.TB, name string) float64 {
+	t.Helper()
+	return r.metrics(t)[name]
+}
+
+func (r *Rig) metrics(t testing.TB) map[string]float64 {
 	t.Helper()
 	families, err := r.registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
+	sums := map[string]float64{}
 	for _, family := range families {
-		if family.GetName() != name {
-			continue
-		}
 		for _, m := range family.GetMetric() {
-			sum += m.GetGauge().GetValue() + m.GetCounter().GetValue()
+			sums[family.GetName()] += m.GetGauge().GetValue() + m.GetCounter().GetValue()
 		}
 	}
-	return sum
+	return sums
 }
 
 // Wait waits until a condition holds.
@@ -154,13 +215,33 @@ func Wait(t testing.TB, what string, condition func() bool) {
 	}
 }
 
-// WaitUntilIdle waits until no connection and no topic is left.
+// WaitUntilIdle waits until no connection is left, nor anything that there is for subscriptions.
 func (r *Rig) WaitUntilIdle(t testing.TB) {
 	t.Helper()
-	Wait(t, "no connection is left", func() bool { return r.Service.Len() == 0 && r.Metric(t, "parley_connections") == 0 })
-	Wait(t, "no topic is left", func() bool { return r.Metric(t, "parley_topics") == 0 })
-	Wait(t, "no watcher is left", func() bool { return r.Logs.Watched() == 0 })
-	Wait(t, "nobody is present", func() bool { return r.Present.Load() == 0 })
+	left := ""
+	deadline := time.Now().Add(Patience)
+	for left = r.left(t); left != "" && time.Now().Before(deadline); left = r.left(t) {
+		time.Sleep(time.Millisecond) // between two looks
+	}
+	if left != "" {
+		t.Fatalf("left after %v: %s", Patience, left)
+	}
+}
+
+// left says what there is that ends with connections and subscriptions.
+func (r *Rig) left(t testing.TB) string {
+	t.Helper()
+	counts := map[string]int{"connections": r.Service.Len(), "watchers": r.Logs.Watched(), "present": int(r.Present.Load())}
+	for name, sum := range r.metrics(t) {
+		if slices.Contains([]string{"parley_connections", "parley_topics", "parley_groups", "parley_lagging"}, name) {
+			counts[name] = int(sum)
+		}
+	}
+	maps.DeleteFunc(counts, func(_ string, count int) bool { return count == 0 })
+	if len(counts) == 0 {
+		return ""
+	}
+	return fmt.Sprint(counts)
 }
 
 func (r *Rig) close(t testing.TB) {
@@ -187,17 +268,23 @@ func (r *Rig) Post(t testing.TB, body string, header http.Header) (*http.Respons
 // Do sends a request with more headers and returns the response, its body read.
 func (r *Rig) Do(t testing.TB, request *http.Request, header http.Header) (*http.Response, string) {
 	t.Helper()
+	response, body, err := r.TryDo(request, header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response, body
+}
+
+// TryDo is Do where the network may fail.
+func (r *Rig) TryDo(request *http.Request, header http.Header) (*http.Response, string, error) {
 	for name, values := range header {
 		request.Header[name] = values
 	}
 	response, err := r.Server.Client().Do(request)
 	if err != nil {
-		t.Fatal(err)
+		return nil, "", err
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response, string(body)
+	return response, string(body), err
 }

@@ -1,6 +1,7 @@
 package transporttest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -112,20 +113,24 @@ func (r *Rig) open(ctx context.Context, executor graphql.GraphExecutor, op *grap
 		}, nil
 	}
 	log := args["log"].(string)
+	if log == "held" {
+		r.Began <- struct{}{}
+		<-ctx.Done()
+	}
+	viewer := ViewerFrom(ctx)
 	start, err := r.start(log, op.Extensions["resume"], args["after"])
-	if err != nil {
+	access, denied := r.access(log, viewer)
+	if err = cmp.Or(err, denied); err != nil {
 		return nil, executor.DispatchError(graphql.WithOperationContext(ctx, op), gqlerror.List{{Err: err, Message: err.Error()}})
 	}
 	return &render.Opened{
 		Spec: delivery.Spec{
-			Topic: log, Start: start, Filter: eventlog.KindsOf(KindTick), Principal: ViewerFrom(ctx), Access: everything,
-			Authorize: func(context.Context) (delivery.Access, error) { return everything, nil },
+			Topic: log, Start: start, Filter: eventlog.KindsOf(KindTick), Principal: viewer, Access: access,
+			Authorize: func(context.Context) (delivery.Access, error) { return r.access(log, viewer) },
 		},
 		Sharing: delivery.Sharing{Group: op.RawQuery, Renderer: renderer{field.Alias}},
 	}, nil
 }
-
-var everything = delivery.Access{Readable: eventlog.Everything()}
 
 var errNotFound = errors.New("no such log")
 

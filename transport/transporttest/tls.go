@@ -25,6 +25,7 @@ func serveTLS(h http.Handler, http2 bool) *httptest.Server {
 	s := httptest.NewUnstartedServer(h)
 	s.EnableHTTP2 = http2
 	s.Config.ErrorLog = log.New(io.Discard, "", 0) // clients that hang up in the middle of a handshake
+	s.Config.ConnContext = transport.KeepSocket
 	s.Listener = transport.Listener(s.Listener, time.Minute)
 	s.StartTLS()
 	return s
