@@ -40,16 +40,13 @@ func TestSingleScenariosOverHTTP2(t *testing.T) {
 	transporttest.Run(t, overHTTP2{singleClient{}})
 }
 
-// overHTTP2 is a client whose streams share a connection.
+// overHTTP2 is a client by HTTP/2, whose streams have a connection each: the scenarios cut them apart.
 type overHTTP2 struct{ transporttest.Client }
 
-func (overHTTP2) Serve(h http.Handler) *httptest.Server { return transporttest.HTTP2(h) }
-
-// Subscribe leaves a connection that nobody uses any more: the scenarios expect another one.
-func (o overHTTP2) Subscribe(t testing.TB, rig *transporttest.Rig, viewer, query, resume string) transporttest.Stream {
-	t.Helper()
-	rig.Server.Client().CloseIdleConnections()
-	return o.Client.Subscribe(t, rig, viewer, query, resume)
+func (overHTTP2) Serve(h http.Handler) *httptest.Server {
+	s := transporttest.HTTP2(h)
+	s.Client().Transport.(*http.Transport).DisableKeepAlives = true
+	return s
 }
 
 // TestDrainingOverHTTP2: who comes back by the connection that it has is told to come back by another one.
