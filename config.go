@@ -79,6 +79,7 @@ type config struct {
 	QueryCacheBytes int             `name:"query-cache-bytes" env:"PARLEY_QUERY_CACHE_BYTES" default:"67108864" help:"Bytes that the documents kept may take, by an estimate."`
 	Introspection   string          `name:"introspection" env:"PARLEY_INTROSPECTION" default:"auto" enum:"auto,on,off" help:"Whether clients may read the schema by introspection, and are suggested names of it: auto is in development only."`
 	LegacyWS        bool            `name:"legacy-ws" env:"PARLEY_LEGACY_WS" help:"Speak the WebSocket subprotocol graphql-ws too, of subscriptions-transport-ws, to clients that ask for it by name."`
+	Compression     string          `env:"PARLEY_COMPRESSION" default:"on" enum:"on,off" help:"Whether messages are compressed on WebSockets whose clients offer it (permessage-deflate), as browsers do."`
 	Draft2026       bool            `name:"draft2026" env:"PARLEY_DRAFT2026" help:"Answer with the HTTP statuses of GraphQL over HTTP's draft of August 2026 (422, 294) instead of those of graphql-http's audits."`
 	LogMaxAge       time.Duration   `env:"PARLEY_LOG_MAX_AGE" default:"168h" help:"Age up to which entries of a log are kept."`
 	SQLiteSync      string          `name:"sqlite-sync" env:"PARLEY_SQLITE_SYNC" default:"NORMAL" enum:"NORMAL,FULL" help:"NORMAL survives the process's death, FULL a power cut too (slower)."`

@@ -37,7 +37,7 @@ const (
 // graphql is the endpoint of every transport.
 func (s *server) graphql(schema graphql.ExecutableSchema) http.Handler {
 	h, introspection := handler.New(schema), s.config.introspection()
-	h.AddTransport(graphqlws.Transport{Service: s.connections, Legacy: s.config.LegacyWS})
+	h.AddTransport(graphqlws.Transport{Service: s.connections, Legacy: s.config.LegacyWS, Compress: s.config.Compression == "on"})
 	h.AddTransport(sse.Single{
 		Service: s.connections, Book: s.book,
 		Holder: s.identity.holder, Admit: s.identity.admit, Renew: s.identity.renewHolder,

@@ -42,7 +42,7 @@ func build(t *testing.T, names ...string) (folder string) {
 func TestPeers(t *testing.T) {
 	b := &bench{bin: build(t, "centrifuge", "gqlgen"), servers: "servers", quick: true, runs: 1}
 	_, err := os.Stat("servers/node/node_modules")
-	ours := []string{"parley", "parley http", "parley sse", "bare", "bare ×16"} // TestEveryWorkload has them
+	ours := []string{"parley", "parley deflate", "parley http", "parley sse", "bare", "bare ×16"} // TestEveryWorkload has them
 	for _, w := range smoke.workloads() {
 		if w.name != "W1" && w.name != "W7 rooms" && w.name != "W3" {
 			continue

@@ -21,9 +21,11 @@ type graphqlWS struct {
 	subscription, mutation string
 	// confirms says that the server tells when a subscription is live: in a ping, as Parley does.
 	confirms bool
+	// inflater has compression offered, and reads what comes of it; nil for none.
+	inflater *wire.Inflater
 }
 
-func (p *graphqlWS) decoder() wire.Decoder { return wire.WebSocket{Reply: pong} }
+func (p *graphqlWS) decoder() wire.Decoder { return wire.WebSocket{Reply: pong, Inflater: p.inflater} }
 
 // pong answers the protocol's own ping.
 func pong(text []byte) []byte {
@@ -35,7 +37,11 @@ func pong(text []byte) []byte {
 
 // open opens a connection and has it acknowledged.
 func (p *graphqlWS) open(ctx context.Context, d net.Dialer, connection int) (*session, error) {
-	s, err := dialWebSocket(ctx, d, p.addr, "/graphql", "graphql-transport-ws", p.decoder())
+	header := "Sec-WebSocket-Protocol: graphql-transport-ws\r\n"
+	if p.inflater != nil {
+		header += "Sec-WebSocket-Extensions: permessage-deflate\r\n"
+	}
+	s, err := dialWebSocket(ctx, d, p.addr, "/graphql", header, p.decoder())
 	if err != nil {
 		return nil, err
 	}

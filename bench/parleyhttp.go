@@ -18,6 +18,13 @@ type how func(p *parleyServer) protocol
 
 func overSocket(p *parleyServer) protocol { return p.socket() }
 
+// deflated is overSocket with compression.
+func deflated(p *parleyServer) protocol {
+	socket := p.socket()
+	socket.inflater = wire.NewInflater()
+	return socket
+}
+
 // overHTTP publishes by POST.
 func overHTTP(p *parleyServer) protocol { return parleyHTTP{p.socket(), p} }
 

@@ -79,7 +79,7 @@ func dialer(receive int) net.Dialer {
 // peers are all there are, in the order in which they take turns.
 func peers() []peer {
 	return []peer{
-		parley("parley", overSocket), parley("parley http", overHTTP), parley("parley sse", overEvents),
+		parley("parley", overSocket), parley("parley deflate", deflated), parley("parley http", overHTTP), parley("parley sse", overEvents),
 		bare(1), bare(16), centrifugePeer(), gqlgenPeer(), nodeGraphQLWS(), socketIO(),
 		parley("polling", overEvents), parley("stream + polling", overEvents), parley("stream", overEvents),
 	}

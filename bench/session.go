@@ -30,15 +30,11 @@ func dial(ctx context.Context, d net.Dialer, addr string, decoder wire.Decoder) 
 	return &session{conn: conn.(*net.TCPConn), decoder: decoder}, nil
 }
 
-// dialWebSocket opens a WebSocket. An empty subprotocol asks for none.
-func dialWebSocket(ctx context.Context, d net.Dialer, addr, path, subprotocol string, decoder wire.Decoder) (*session, error) {
+// dialWebSocket opens a WebSocket. Header are more lines of the request's head.
+func dialWebSocket(ctx context.Context, d net.Dialer, addr, path, header string, decoder wire.Decoder) (*session, error) {
 	s, err := dial(ctx, d, addr, decoder)
 	if err != nil {
 		return nil, err
-	}
-	header := ""
-	if subprotocol != "" {
-		header = "Sec-WebSocket-Protocol: " + subprotocol + "\r\n"
 	}
 	err = s.request("GET "+path+" HTTP/1.1\r\nHost: "+addr+"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"+header+"\r\n", "101")

@@ -29,8 +29,10 @@ var (
 	sockets = []string{"parley", "bare", "bare ×16", "centrifuge", "gqlgen", "graphql-ws", "socket.io"}
 	// idling is without the second of the bare servers, whose queues are there for nothing then.
 	idling = []string{"parley", "bare", "centrifuge", "gqlgen", "graphql-ws", "socket.io"}
+	// compressing is with one more for Parley, which compresses.
+	compressing = append([]string{"parley deflate"}, sockets...)
 	// publishing is with one more row for Parley, since publishing is what differs.
-	publishing = append([]string{"parley http"}, sockets...)
+	publishing = append([]string{"parley http"}, compressing...)
 )
 
 // size is how large and how long everything is.
@@ -76,8 +78,8 @@ func (z size) paced(publishers int, pace float64) traffic {
 func (z size) workloads() []workload {
 	one, large := inRooms(1, part(1000, z.traffic)), inRooms(1, part(5000, z.traffic))
 	all := []workload{
-		{name: "W1", peers: sockets, plan: one, run: z.closed(4).run},
-		{name: "W2", peers: sockets, plan: large, run: z.paced(1, 2).run},
+		{name: "W1", peers: compressing, plan: one, run: z.closed(4).run},
+		{name: "W2", peers: compressing, plan: large, run: z.paced(1, 2).run},
 		{name: "W3", peers: idling, plan: inRooms(part(100, z.crowds), 100), run: idle{z.idle}.run, beside: true},
 		{name: "W4", peers: publishing, plan: inRooms(part(500, z.traffic), 4), run: z.closed(16).run},
 		{name: "W5", peers: []string{"parley", "parley sse"}, plan: one, run: z.closed(4).run},

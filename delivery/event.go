@@ -31,51 +31,58 @@ type Event struct {
 	// failure: it tells of an error instead.
 	failure bool
 
-	mu     sync.Mutex              // held to add a frame
-	frames atomic.Pointer[[]frame] // never changed in place
+	mu     sync.Mutex               // held to add a frame
+	frames atomic.Pointer[[]*frame] // never changed in place
 }
 
 type frame struct {
 	framing Framing
+	once    sync.Once
 	bytes   []byte
 }
 
 // Framing is how a wire protocol puts an event's shared bytes into a frame. Framings are compared
 // with ==: equal ones share the bytes.
 type Framing interface {
-	// AppendEvent appends the part of the frame that all subscribers with this framing share.
+	// AppendEvent appends the part of the frame that all subscribers with this framing share. It may be made of what
+	// another framing makes of the event.
 	AppendEvent(dst []byte, e *Event) []byte
 }
 
 // Frame returns the event's shared bytes in a framing, made at the first call.
 func (e *Event) Frame(f Framing) []byte {
-	if bytes, made := e.framed(f); made {
-		return bytes
+	frame := e.framed(f)
+	if frame == nil {
+		frame = e.add(f)
 	}
+	frame.once.Do(func() { frame.bytes = f.AppendEvent(make([]byte, 0, len(e.Payload)+128), e) })
+	return frame.bytes
+}
+
+func (e *Event) framed(f Framing) *frame {
+	if frames := e.frames.Load(); frames != nil {
+		for _, frame := range *frames {
+			if frame.framing == f {
+				return frame
+			}
+		}
+	}
+	return nil
+}
+
+// add adds a frame that is yet to be made, under no lock: it may take another one.
+func (e *Event) add(f Framing) *frame {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if bytes, made := e.framed(f); made {
-		return bytes
+	if added := e.framed(f); added != nil {
+		return added
 	}
-	frames := []frame{{f, f.AppendEvent(make([]byte, 0, len(e.Payload)+128), e)}}
+	frames := []*frame{{framing: f}}
 	if others := e.frames.Load(); others != nil {
 		frames = append(frames, *others...)
 	}
 	e.frames.Store(&frames)
-	return frames[0].bytes
-}
-
-func (e *Event) framed(f Framing) (bytes []byte, made bool) {
-	frames := e.frames.Load()
-	if frames == nil {
-		return nil, false
-	}
-	for i := range *frames {
-		if (*frames)[i].framing == f {
-			return (*frames)[i].bytes, true
-		}
-	}
-	return nil, false
+	return frames[0]
 }
 
 // Source is what is to be rendered.

@@ -38,6 +38,8 @@ type fact struct {
 	Result *parleytest.Result
 	// Returned: a connection is back after an interruption.
 	Returned bool
+	// Extensions are what was agreed on for a WebSocket.
+	Extensions string
 }
 
 // startScript starts a script, which ends with the test at the latest. What the script tells is

@@ -5,7 +5,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,6 +28,9 @@ var stockClients = map[string]int{
 	"EventSource":                    2,
 	"subscriptions-transport-ws":     1,
 }
+
+// onWebSockets are those of them who offer compression, as Node's ws does by itself.
+var onWebSockets = []string{"graphql-ws", "urql", "Apollo Client", "subscriptions-transport-ws"}
 
 // returnTime is how long a client may take to come back: after an outage it pauses for up to 12 s.
 const returnTime = 3 * parleytest.Patience
@@ -78,6 +83,9 @@ func proveStockClients(t *testing.T, nodes ...*parleytest.Node) {
 	for _, f := range followers {
 		f.messages.checkComplete(t, f.name+", messageAdded", l)
 		f.events.checkComplete(t, f.name+", roomEvents", l)
+		if compressed := f.compressed.Load() > 0; compressed != slices.Contains(onWebSockets, f.name) {
+			t.Errorf("%s, compressed: %v", f.name, compressed)
+		}
 		f.script.say("done")
 		f.script.finish()
 	}
@@ -183,6 +191,8 @@ type follower struct {
 	proxy            *parleytest.Proxy
 	script           *script
 	messages, events *reader
+	// compressed is how many connections agreed on compression.
+	compressed atomic.Int64
 }
 
 func startFollower(t *testing.T, program, name string, ada *parleytest.Client, room, foreign string, nodes ...*parleytest.Node) *follower {
@@ -205,6 +215,9 @@ func startFollower(t *testing.T, program, name string, ada *parleytest.Client, r
 
 // hear takes what the client tells.
 func (f *follower) hear(fact fact) {
+	if strings.Contains(fact.Extensions, "permessage-deflate") {
+		f.compressed.Add(1)
+	}
 	for _, r := range []*reader{f.messages, f.events} {
 		if fact.Returned {
 			r.mu.Lock()
@@ -268,7 +281,8 @@ func startTraffic(t *testing.T, l *ledger, senders []*parleytest.Client, room st
 					return
 				case <-pace.C:
 				}
-				if !l.send(t.Context(), c, room, fmt.Sprintf("%d/%d", s, i)) {
+				more := strings.Repeat(" and so on", i%2*10) // long enough to be compressed
+				if !l.send(t.Context(), c, room, fmt.Sprintf("%d/%d%s", s, i, more)) {
 					t.Errorf("sender %d: message %d was never acknowledged", s, i)
 					return
 				}

@@ -60,6 +60,8 @@ var (
 	ReasonNotText = Reason{Code: 1003, Text: "Only text messages are understood"}
 	// ReasonNotUTF8: a text message that isn't UTF-8.
 	ReasonNotUTF8 = Reason{Code: 1007, Text: "Text isn't UTF-8"}
+	// ReasonNotDeflated: a message marked as compressed that isn't (RFC 7692 §7.2.2).
+	ReasonNotDeflated = Reason{Code: 1007, Text: "The message can't be decompressed"}
 	// ReasonTooBig: a message above the limit.
 	ReasonTooBig = Reason{Code: 1009, Text: "Message too big"}
 )

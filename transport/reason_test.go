@@ -25,7 +25,7 @@ func fatal(code int) bool {
 var reasons = map[string]transport.Reason{
 	"done": transport.ReasonDone, "gone": transport.ReasonGone, "silent": transport.ReasonSilent, "drain": transport.ReasonDrain,
 	"overload": transport.ReasonOverload, "bad frame": transport.ReasonBadFrame, "not text": transport.ReasonNotText,
-	"not UTF-8": transport.ReasonNotUTF8, "too big": transport.ReasonTooBig, "bad message": transport.ReasonBadMessage,
+	"not UTF-8": transport.ReasonNotUTF8, "not deflated": transport.ReasonNotDeflated, "too big": transport.ReasonTooBig, "bad message": transport.ReasonBadMessage,
 	"unacknowledged": transport.ReasonUnacknowledged, "forbidden": transport.ReasonForbidden, "expired": transport.ReasonExpired,
 	"no subprotocol": transport.ReasonNoSubprotocol, "init timeout": transport.ReasonInitTimeout,
 	"duplicate": transport.ReasonDuplicate, "too many inits": transport.ReasonTooManyInits, "internal": transport.ReasonInternal,

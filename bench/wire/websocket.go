@@ -14,6 +14,7 @@ const (
 	opPong  = 0xa
 
 	final      = 0x80
+	compressed = 0x40
 	masked     = 0x80
 	maxPayload = 1 << 24
 )
@@ -23,6 +24,8 @@ type WebSocket struct {
 	// Reply says what a text has to be answered by, as a text; nil for nothing. A nil Reply answers nothing.
 	// Pings of the WebSocket itself are answered anyway.
 	Reply func(text []byte) []byte
+	// Inflater is for texts that are compressed; nil where that wasn't offered.
+	Inflater *Inflater
 }
 
 // Next cuts off a frame.
@@ -50,7 +53,17 @@ func (w WebSocket) Next(received []byte) (int, Message, error) {
 	if len(received) < size {
 		return 0, Message{}, nil
 	}
-	m, err := w.message(received[0]&0xf, received[header:size:size])
+	payload := received[header:size:size]
+	if received[0]&compressed != 0 {
+		if w.Inflater == nil || received[0]&0xf != opText {
+			return 0, Message{}, fmt.Errorf("%w: the compressed frame %x", ErrProtocol, received[:header])
+		}
+		var err error
+		if payload, err = w.Inflater.Text(payload); err != nil {
+			return 0, Message{}, err
+		}
+	}
+	m, err := w.message(received[0]&0xf, payload)
 	return size, m, err
 }
 

@@ -6,7 +6,8 @@ import "errors"
 
 // Message is one whole unit of a protocol: a frame, a chunk, a line.
 type Message struct {
-	// Text is what was sent, without its frame. It is a part of what was given.
+	// Text is what was sent, without its frame. It is a part of what was given, or shared with others if that was
+	// compressed.
 	Text []byte
 	// Reply is what the server waits for, such as the answer to a ping; nil for nothing.
 	Reply []byte

@@ -52,12 +52,14 @@ func all(d wire.Decoder, received string, piece int) (texts, replies []string, e
 
 func TestDecoders(t *testing.T) {
 	long, longer := strings.Repeat("a", 200), strings.Repeat("b", 70_000)
+	hello, two := "\xf2\x48\xcd\xc9\xc9\x07\x00", "\x00\x01\x00\xfe\xff2\x00" // RFC 7692 §7.2.3.1, and a stored block
 	pong := wire.WebSocket{Reply: func(text []byte) []byte {
 		if string(text) == "2" {
 			return []byte("3")
 		}
 		return nil
 	}}
+	deflating := wire.WebSocket{Reply: pong.Reply, Inflater: wire.NewInflater()}
 	for _, test := range []struct {
 		name           string
 		decoder        wire.Decoder
@@ -68,6 +70,10 @@ func TestDecoders(t *testing.T) {
 		{"frames of each length", wire.WebSocket{}, frame(1, "short") + frame(1, long) + frame(1, longer), []string{"short", long, longer}, nil, nil},
 		{"a ping and a pong", wire.WebSocket{}, frame(9, "hm") + frame(10, "") + frame(1, "a"), []string{"a"}, []string{"\x8a\x82\x00\x00\x00\x00hm"}, nil},
 		{"a ping of the protocol's own", pong, frame(1, "2") + frame(1, "a"), []string{"2", "a"}, []string{"\x81\x81\x00\x00\x00\x003"}, nil},
+		{"compressed frames", deflating, frame(0x41, hello) + frame(1, "a") + frame(0x41, hello), []string{"Hello", "a", "Hello"}, nil, nil},
+		{"compressed, and answered", deflating, frame(0x41, two), []string{"2"}, []string{"\x81\x81\x00\x00\x00\x003"}, nil},
+		{"compressed, but nobody offered it", wire.WebSocket{}, frame(0x41, hello), nil, nil, wire.ErrProtocol},
+		{"no compressed data", deflating, frame(0x41, "Hello"), nil, nil, wire.ErrProtocol},
 		{"a close", wire.WebSocket{}, frame(1, "a") + frame(8, "\x03\xf4going"), []string{"a"}, nil, wire.ErrEnded},
 		{"a fragment", wire.WebSocket{}, "\x01\x01a", nil, nil, wire.ErrProtocol},
 		{"a masked frame", wire.WebSocket{}, "\x81\x81\x00\x00\x00\x00a", nil, nil, wire.ErrProtocol},
@@ -115,11 +121,13 @@ func FuzzDecoders(f *testing.F) {
 	f.Add([]byte(frame(1, "hello")+frame(9, "p")+frame(8, "")), 1)
 	f.Add([]byte(chunk("data: a\n\n")+"0\r\n\r\n"), 2)
 	f.Add([]byte("a\nb\n"), 3)
+	f.Add([]byte(frame(0x41, "\xf2\x48\xcd\xc9\xc9\x07\x00")), 2)
+	inflater := wire.NewInflater()
 	f.Fuzz(func(t *testing.T, received []byte, piece int) {
 		if piece < 1 || piece > len(received) {
 			return
 		}
-		for name, d := range map[string]wire.Decoder{"frames": wire.WebSocket{}, "lines": wire.Lines{}, "chunks": wire.Chunks{}} {
+		for name, d := range map[string]wire.Decoder{"frames": wire.WebSocket{}, "compressed": wire.WebSocket{Inflater: inflater}, "lines": wire.Lines{}, "chunks": wire.Chunks{}} {
 			if size, _, _ := d.Next(received); size < 0 || size > len(received) {
 				t.Fatalf("%s: a message of %d bytes in %d", name, size, len(received))
 			}

@@ -38,6 +38,7 @@ async function visit(browser) {
   await converse(ada, bob);
   await surviveRestart(ada, bob);
   await reload(ada, bob);
+  await compress(await browser.newPage(), ada);
   const stranger = new Tab(await browser.newPage());
   await stranger.open(settings.page);
   assert.equal(await stranger.token, null, "a new tab is signed in");
@@ -99,6 +100,46 @@ async function reload(ada, bob) {
   await Promise.all([ada.page.reload(), bob.page.reload()]);
   await ada.signedInAs("ada");
   await bob.signedInAs("bob");
+}
+
+/** The browser offers compression by itself, and reads events and results that are long enough for it. */
+async function compress(page, ada) {
+  await page.goto(settings.page);
+  const told = await page.evaluate(converseCompressed, { token: await ada.token, room: ada.requests[0].variables.roomId });
+  assert.match(told.extensions, /^permessage-deflate; *server_no_context_takeover; *client_no_context_takeover$/);
+  assert.equal(told.event.h, "Who is there?");
+  assert(told.types.length > 50);
+  await page.close();
+}
+
+/** Runs in the page: follows a room, sends to it, and asks for much. */
+function converseCompressed({ token, room }) {
+  const fields = Array.from("abcdefghijkl", (alias) => `${alias}: content`).join(" ");
+  const socket = new WebSocket(`ws://${location.host}/graphql`, "graphql-transport-ws");
+  const say = (type, payload, id) => socket.send(JSON.stringify({ type, payload, id }));
+  const ask = (id, query) => say("subscribe", { query }, id);
+  const told = {};
+  return new Promise((done, fail) => {
+    socket.onopen = () => say("connection_init", { Authorization: `Bearer ${token}` });
+    socket.onclose = ({ code, reason }) => fail(new Error(`closed: ${code} ${reason}`));
+    socket.onmessage = ({ data }) => {
+      const { type, id, payload } = JSON.parse(data);
+      if (type === "connection_ack") ask("event", `subscription { messageAdded(roomId: "${room}") { ${fields} } }`);
+      if (type === "ping") {
+        ask("sent", `mutation { sendMessage(input: { roomId: "${room}", content: "Who is there?" }) { message { id } } }`);
+      }
+      if (type === "error") fail(new Error(data));
+      if (type === "next" && id === "event") {
+        told.event = payload.data.messageAdded;
+        ask("types", "{ __schema { types { name description } } }");
+      }
+      if (type === "next" && id === "types") {
+        done({ ...told, types: payload.data.__schema.types, extensions: socket.extensions });
+        socket.onclose = null;
+        socket.close();
+      }
+    };
+  });
 }
 
 async function signOut(ada) {

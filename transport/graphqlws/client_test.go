@@ -45,17 +45,17 @@ type message struct {
 
 func dial(t testing.TB, rig *transporttest.Rig, subprotocols ...string) *client {
 	t.Helper()
-	c, err := tryDial(t, rig, subprotocols...)
+	c, err := tryDial(t, rig, websocket.CompressionDisabled, subprotocols...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
-func tryDial(t testing.TB, rig *transporttest.Rig, subprotocols ...string) (*client, error) {
+func tryDial(t testing.TB, rig *transporttest.Rig, compression websocket.CompressionMode, subprotocols ...string) (*client, error) {
 	t.Helper()
 	c := &client{t: t, positions: map[string]string{}}
-	options := &websocket.DialOptions{HTTPClient: rig.Server.Client(), Subprotocols: subprotocols, OnPingReceived: func(context.Context, []byte) bool {
+	options := &websocket.DialOptions{HTTPClient: rig.Server.Client(), Subprotocols: subprotocols, CompressionMode: compression, CompressionThreshold: 1, OnPingReceived: func(context.Context, []byte) bool {
 		c.pings.Add(1)
 		return true
 	}}
@@ -65,6 +65,9 @@ func tryDial(t testing.TB, rig *transporttest.Rig, subprotocols ...string) (*cli
 	}
 	if response.Body != nil {
 		_ = response.Body.Close()
+	}
+	if agreed := response.Header.Get("Sec-WebSocket-Extensions") != ""; agreed != (compression != websocket.CompressionDisabled) {
+		t.Fatalf("compression: %v", agreed)
 	}
 	conn.SetReadLimit(4 << 20)
 	c.conn = conn
@@ -76,11 +79,16 @@ func tryDial(t testing.TB, rig *transporttest.Rig, subprotocols ...string) (*cli
 func connect(t testing.TB, rig *transporttest.Rig, payload string) *client {
 	t.Helper()
 	c := dial(t, rig, graphqlws.Subprotocol)
+	c.initialise(payload)
+	return c
+}
+
+func (c *client) initialise(payload string) {
+	c.t.Helper()
 	c.send(initMessage(payload))
 	if m := c.next(); m.Type != "connection_ack" {
-		t.Fatalf("got %+v, want connection_ack", m)
+		c.t.Fatalf("got %+v, want connection_ack", m)
 	}
-	return c
 }
 
 func initMessage(payload string) string {

@@ -18,6 +18,9 @@ import (
 
 const maxHeader = 10
 
+// deflated, beside an opcode, is the bit that marks a compressed message (RFC 7692 §6).
+const deflated ws.OpCode = 0x40
+
 // appendHeader appends the header of a final, unmasked frame.
 func appendHeader(dst []byte, op ws.OpCode, length int) []byte {
 	dst = append(dst, 0x80|byte(op))
@@ -58,64 +61,107 @@ const maxPooledMessage = 16 << 10
 // maxFragments bounds the frames of one message, which may be empty.
 const maxFragments = 1000
 
-// readMessage reads frames until a text message or a control frame is whole, and has it handled.
-// Control frames between the fragments of a message are handled on the way (RFC 6455 §5.4). The
-// payload is only valid while handle runs.
-func readMessage(in *bufio.Reader, limit int, handle func(message) error) error {
+// withBuffer lends a buffer, and keeps it for the next message unless it has become large.
+func withBuffer(use func(buffer *[]byte) error) error {
 	pooled := messageBuffers.Get().(*[]byte)
 	defer func() {
 		if cap(*pooled) <= maxPooledMessage {
 			messageBuffers.Put(pooled)
 		}
 	}()
-	text, fragments := (*pooled)[:0], 0
-	state := ws.StateServerSide
-	for {
-		header, err := readHeader(in, state)
-		if err != nil {
+	*pooled = (*pooled)[:0]
+	return use(pooled)
+}
+
+// reader reads messages. The bytes of one, as it came and inflated, are both within limit.
+type reader struct {
+	limit int
+	// deflates: messages may be compressed.
+	deflates bool
+}
+
+// message reads frames until a text message or a control frame is whole, and has it handled.
+// Control frames between the fragments of a message are handled on the way (RFC 6455 §5.4). The
+// payload is only valid while handle runs.
+func (r reader) message(in *bufio.Reader, handle func(message) error) error {
+	return withBuffer(func(text *[]byte) error {
+		whole, compressed, err := r.text(in, text, handle)
+		switch {
+		case err != nil || !whole:
 			return err
+		case !compressed:
+			return handleText(*text, handle)
 		}
-		if header.OpCode.IsControl() {
-			if err := handleControl(in, header, handle); err != nil || !state.Fragmented() {
+		return withBuffer(func(inflated *[]byte) (err error) {
+			if *inflated, err = inflate(*inflated, *text, r.limit); err != nil {
 				return err
 			}
-			continue
-		}
-		if header.OpCode == ws.OpBinary {
-			return transport.ReasonNotText
-		}
-		if fragments++; fragments > maxFragments {
-			return transport.ReasonTooBig.Because(fmt.Sprintf("Messages are limited to %d fragments", maxFragments))
-		}
-		if header.Length > int64(limit-len(text)) {
-			return transport.ReasonTooBig.Because(fmt.Sprintf("Messages are limited to %d bytes", limit))
-		}
-		text, err = readPayload(in, header, text)
-		*pooled = text
-		if err != nil {
-			return err
-		}
-		if header.Fin {
-			break
-		}
-		state = state.Set(ws.StateFragmented)
-	}
+			return handleText(*inflated, handle)
+		})
+	})
+}
+
+func handleText(text []byte, handle func(message) error) error {
 	if !utf8.Valid(text) {
 		return transport.ReasonNotUTF8
 	}
 	return handle(message{ws.OpText, text})
 }
 
-func readHeader(in *bufio.Reader, state ws.State) (ws.Header, error) {
-	header, err := ws.ReadHeader(in)
+// text reads into buf until a text message is whole, or else only a control frame was.
+func (r reader) text(in *bufio.Reader, buf *[]byte, handle func(message) error) (whole, compressed bool, err error) {
+	fragments := 0
+	state := ws.StateServerSide
+	for {
+		header, marked, err := r.header(in, state)
+		if err != nil {
+			return false, false, err
+		}
+		if header.OpCode.IsControl() {
+			if err := handleControl(in, header, handle); err != nil || !state.Fragmented() {
+				return false, false, err
+			}
+			continue
+		}
+		if header.OpCode == ws.OpBinary {
+			return false, false, transport.ReasonNotText
+		}
+		compressed = compressed || marked
+		if fragments++; fragments > maxFragments {
+			return false, false, transport.ReasonTooBig.Because(fmt.Sprintf("Messages are limited to %d fragments", maxFragments))
+		}
+		if header.Length > int64(r.limit-len(*buf)) {
+			return false, false, tooBig(r.limit)
+		}
+		if *buf, err = readPayload(in, header, *buf); err != nil {
+			return false, false, err
+		}
+		if header.Fin {
+			return true, compressed, nil
+		}
+		state = state.Set(ws.StateFragmented)
+	}
+}
+
+func tooBig(limit int) error {
+	return transport.ReasonTooBig.Because(fmt.Sprintf("Messages are limited to %d bytes", limit))
+}
+
+// header reads a frame's header. Marked is one that begins a compressed message.
+func (r reader) header(in *bufio.Reader, state ws.State) (header ws.Header, marked bool, err error) {
+	header, err = ws.ReadHeader(in)
 	if err == nil {
+		begins := header.OpCode == ws.OpText || header.OpCode == ws.OpBinary
+		if marked = r.deflates && begins && header.Rsv1(); marked {
+			header.Rsv &^= ws.Rsv(true, false, false)
+		}
 		err = ws.CheckHeader(header, state)
 	}
 	if _, breach := errors.AsType[ws.ProtocolError](err); breach ||
 		errors.Is(err, ws.ErrHeaderLengthMSB) || errors.Is(err, ws.ErrHeaderLengthUnexpected) {
-		return header, transport.ReasonBadFrame.Because(err.Error())
+		return header, false, transport.ReasonBadFrame.Because(err.Error())
 	}
-	return header, err
+	return header, marked, err
 }
 
 // readPayload appends a frame's unmasked payload. The buffer grows with what comes, not with what

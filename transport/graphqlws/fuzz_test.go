@@ -3,10 +3,12 @@ package graphqlws
 import (
 	"bufio"
 	"bytes"
+	"compress/flate"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -61,27 +63,63 @@ func FuzzFrame(f *testing.F) {
 	f.Add([]byte{0x81, 0xff, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0})
 	f.Add([]byte{0x88, 0x82, 0, 0, 0, 0, 3, 0xe8})
 	f.Add([]byte{0x82, 0x80, 0, 0, 0, 0})
-	f.Fuzz(func(t *testing.T, bytesIn []byte) {
-		const limit = 1000
-		in := bufio.NewReader(bytes.NewReader(bytesIn))
-		for {
-			err := readMessage(in, limit, func(m message) error {
-				switch {
-				case m.op == ws.OpText && (len(m.payload) > limit || !utf8.Valid(m.payload)):
-					t.Fatalf("handed over %q", m.payload)
-				case m.op != ws.OpText && (!m.op.IsControl() || len(m.payload) > 125):
-					t.Fatalf("handed over %v of %d bytes", m.op, len(m.payload))
-				}
-				return nil
-			})
-			if err == nil {
-				continue
+	f.Fuzz(func(t *testing.T, bytesIn []byte) { readAll(t, reader{limit: 1000}, bytesIn) })
+}
+
+// FuzzDeflatedFrame is FuzzFrame where messages may be compressed.
+func FuzzDeflatedFrame(f *testing.F) {
+	hello := "\xf2\x48\xcd\xc9\xc9\x07\x00" // RFC 7692 §7.2.3.1
+	f.Add([]byte("\xc1\x87\x00\x00\x00\x00" + hello))
+	f.Add([]byte("\x41\x83\x00\x00\x00\x00" + hello[:3] + "\x80\x84\x00\x00\x00\x00" + hello[3:]))
+	f.Add([]byte("\x41\x83\x00\x00\x00\x00" + hello[:3] + "\x89\x80\x00\x00\x00\x00\x80\x84\x00\x00\x00\x00" + hello[3:]))
+	f.Add([]byte("\xc1\x8b\x00\x00\x00\x00\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00")) // §7.2.3.3
+	f.Add([]byte("\xc1\x88\x00\x00\x00\x00\xf3\x48\xcd\xc9\xc9\x07\x00\x00"))             // §7.2.3.4
+	f.Add([]byte("\xc9\x80\x00\x00\x00\x00"))
+	f.Fuzz(func(t *testing.T, bytesIn []byte) { readAll(t, reader{limit: 1000, deflates: true}, bytesIn) })
+}
+
+func readAll(t *testing.T, r reader, bytesIn []byte) {
+	t.Helper()
+	in := bufio.NewReader(bytes.NewReader(bytesIn))
+	for {
+		err := r.message(in, func(m message) error {
+			switch {
+			case m.op == ws.OpText && (len(m.payload) > r.limit || !utf8.Valid(m.payload)):
+				t.Fatalf("handed over %q", m.payload)
+			case m.op != ws.OpText && (!m.op.IsControl() || len(m.payload) > 125):
+				t.Fatalf("handed over %v of %d bytes", m.op, len(m.payload))
 			}
-			_, breach := errors.AsType[transport.Reason](err)
-			if !breach && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-				t.Fatalf("got %v", err)
-			}
-			return
+			return nil
+		})
+		if err == nil {
+			continue
+		}
+		_, breach := errors.AsType[transport.Reason](err)
+		if !breach && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Fatalf("got %v", err)
+		}
+		return
+	}
+}
+
+// FuzzInflate: no data make the inflater panic or say more than it may, what it says is what a standard inflater says,
+// and what we compress it reads.
+func FuzzInflate(f *testing.F) {
+	f.Add([]byte("\xf2\x48\xcd\xc9\xc9\x07\x00"), 5)
+	f.Add([]byte("\xf2\x48\xcd\xc9\xc9\x07\x00"), 4)
+	f.Add([]byte("\xf3\x48\xcd\xc9\xc9\x07\x00\x00"), 100)
+	f.Add([]byte("\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00"), 100) // RFC 7692 §7.2.3.5
+	f.Add([]byte(""), 0)
+	f.Fuzz(func(t *testing.T, data []byte, limit int) {
+		limit = max(0, min(limit, 1<<16))
+		got, err := inflate(nil, bytes.Clone(data), limit)
+		want, _ := io.ReadAll(io.LimitReader(flate.NewReader(io.MultiReader(bytes.NewReader(data), strings.NewReader(emptyBlock))), int64(limit)+1))
+		if err == nil && !bytes.Equal(got, want) || len(got) > limit && !errors.Is(err, tooBig(limit)) {
+			t.Fatalf("got %q, %v, want %q", got, err, want)
+		}
+		again, err := inflate(nil, deflateTo(nil, -1000, data), len(data))
+		if err != nil || !bytes.Equal(again, data) {
+			t.Fatalf("%q became %q, %v", data, again, err)
 		}
 	})
 }
@@ -91,6 +129,7 @@ func FuzzFrame(f *testing.F) {
 func FuzzNext(f *testing.F) {
 	f.Add("1", "x")
 	f.Add("\"\\\u2028<é", "")
+	f.Add("1", strings.Repeat("hello there, ", 50))
 	f.Fuzz(func(t *testing.T, id, value string) {
 		if !utf8.ValidString(id) || !utf8.ValidString(value) {
 			return
@@ -99,8 +138,9 @@ func FuzzNext(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for kind, wire := range map[string]transport.Wire{"next": &session{}, "data": legacy{&session{}}} {
-			checkNext(t, wire, kind, id, value, payload)
+		for _, deflates := range []bool{false, true} {
+			checkNext(t, &session{deflates: deflates}, "next", id, value, payload)
+			checkNext(t, legacy{&session{deflates: deflates}}, "data", id, value, payload)
 		}
 	})
 }
@@ -108,7 +148,16 @@ func FuzzNext(f *testing.F) {
 func checkNext(t *testing.T, wire transport.Wire, kind, id, value string, payload []byte) {
 	t.Helper()
 	framing, suffix := wire.Framing(id)
-	bytesOut := append(framing.AppendEvent(nil, &delivery.Event{Payload: payload}), suffix...)
+	text := unframed(t, append(framing.AppendEvent(nil, &delivery.Event{Payload: payload}), suffix...))
+	var m struct{ Type, ID, Payload string }
+	if err := json.Unmarshal(text, &m); err != nil || m.Type != kind || m.ID != id || m.Payload != value {
+		t.Fatalf("%s: %+v, %v", text, m, err)
+	}
+}
+
+// unframed returns the text of a frame, inflated if it is marked as compressed.
+func unframed(t testing.TB, bytesOut []byte) []byte {
+	t.Helper()
 	header, err := ws.ReadHeader(bytes.NewReader(bytesOut))
 	if err != nil || header.Masked || !header.Fin || header.OpCode != ws.OpText {
 		t.Fatalf("%+v, %v", header, err)
@@ -117,10 +166,15 @@ func checkNext(t *testing.T, wire transport.Wire, kind, id, value string, payloa
 	if int64(len(text)) != header.Length {
 		t.Fatalf("%d bytes, header says %d", len(text), header.Length)
 	}
-	var m struct{ Type, ID, Payload string }
-	if err := json.Unmarshal(text, &m); err != nil || m.Type != kind || m.ID != id || m.Payload != value {
-		t.Fatalf("%s: %+v, %v", text, m, err)
+	if !header.Rsv1() {
+		return text
 	}
+	in := bytes.NewReader(append(bytes.Clone(text), emptyBlock...))
+	inflated, err := io.ReadAll(flate.NewReader(in))
+	if !errors.Is(err, io.ErrUnexpectedEOF) || in.Len() > 0 { // no block is marked as the last one
+		t.Fatalf("%x: %v, %d bytes left", text, err, in.Len())
+	}
+	return inflated
 }
 
 func TestHeaders(t *testing.T) {

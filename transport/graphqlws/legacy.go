@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/gobwas/ws"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"parley/delivery"
@@ -57,28 +58,28 @@ func (l legacy) take(c *transport.Conn, text []byte) {
 // start operations.
 func (l legacy) init(c *transport.Conn, payload json.RawMessage) {
 	if l.begin(c) && l.authenticate(c, payload) {
-		c.Send(slices.Concat(text(kindAck, nil, ""), keepAlive))
+		c.Send(slices.Concat(l.text(kindAck, nil, ""), keepAlive))
 	}
 }
 
 const dataPrefix = `{"type":"data","payload":`
 
 // Framing implements transport.Wire.
-func (l legacy) Framing(id string) (delivery.Framing, []byte) { return framed(dataPrefix, id) }
+func (l legacy) Framing(id string) (delivery.Framing, []byte) { return l.framed(dataPrefix, id) }
 
 // Position implements transport.Wire: with a sign of life, in whose payload no client takes an interest.
 func (l legacy) Position(id, cursor string) []byte {
-	return text(kindKeepAlive, cursors(id, cursor), "")
+	return l.text(kindKeepAlive, cursors(id, cursor), "")
 }
 
 // Result implements transport.Wire.
 func (l legacy) Result(id string, response *graphql.Response) []byte {
-	return append(text(kindData, transport.EncodeResponse(response), id), l.Complete(id)...)
+	return append(l.text(kindData, transport.EncodeResponse(response), id), l.Complete(id)...)
 }
 
 // Errors implements transport.Wire: the payload is one error, the first. No complete follows.
 func (l legacy) Errors(id string, errors gqlerror.List) []byte {
-	return text(kindError, encodeError(errors[0]), id)
+	return l.text(kindError, encodeError(errors[0]), id)
 }
 
 // encodeError encodes one error as a JSON object.
@@ -87,7 +88,7 @@ func encodeError(err *gqlerror.Error) json.RawMessage {
 	return encoded[1 : len(encoded)-1]
 }
 
-var keepAlive = text(kindKeepAlive, nil, "")
+var keepAlive = frame(ws.OpText, encode(kindKeepAlive, nil, ""))
 
 // Heartbeat implements transport.Wire: the protocol's, which clients look for, and the WebSocket's, which they
 // answer.
@@ -104,7 +105,7 @@ func (l legacy) Farewell(reason transport.Reason) []byte {
 	if errors := reason.AsErrors(); errors != nil {
 		told = errors[0]
 	}
-	return append(text(kindConnectionError, encodeError(told), ""), end...)
+	return append(l.text(kindConnectionError, encodeError(told), ""), end...)
 }
 
 var _ transport.Wire = legacy{}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +31,23 @@ func dialRaw(t testing.TB, rig *transporttest.Rig) *rawClient {
 // dialRawWith sends more bytes right behind the handshake.
 func dialRawWith(t testing.TB, rig *transporttest.Rig, more string) *rawClient {
 	t.Helper()
+	c, _ := shakeHands(t, rig, "", more)
+	return c
+}
+
+// dialDeflating agrees on compression.
+func dialDeflating(t testing.TB, rig *transporttest.Rig) *rawClient {
+	t.Helper()
+	c, response := shakeHands(t, rig, "Sec-WebSocket-Extensions: permessage-deflate\r\n", "")
+	if response.Header.Get("Sec-WebSocket-Extensions") == "" {
+		t.Fatalf("no compression in %v", response.Header)
+	}
+	return c
+}
+
+// shakeHands sends lines of its own in the head of the request, and more behind it.
+func shakeHands(t testing.TB, rig *transporttest.Rig, lines, more string) (*rawClient, *http.Response) {
+	t.Helper()
 	var dialer net.Dialer
 	socket, err := dialer.DialContext(t.Context(), "tcp", rig.Server.Listener.Addr().String())
 	if err != nil {
@@ -41,16 +59,12 @@ func dialRawWith(t testing.TB, rig *transporttest.Rig, more string) *rawClient {
 	}
 	c := &rawClient{t: t, socket: socket, in: bufio.NewReader(socket)}
 	c.write([]byte("GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
-		"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Protocol: " + graphqlws.Subprotocol + "\r\n\r\n" + more))
-	for {
-		line, err := c.in.ReadString('\n')
-		if err != nil {
-			t.Fatal(err)
-		}
-		if line == "\r\n" {
-			return c
-		}
+		"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Protocol: " + graphqlws.Subprotocol + "\r\n" + lines + "\r\n" + more))
+	response, err := http.ReadResponse(c.in, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return c, response
 }
 
 func (c *rawClient) write(bytes []byte) {
@@ -86,12 +100,15 @@ func (c *rawClient) readFrame() (ws.OpCode, string) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	if header.Masked || !header.Fin {
+	if header.Masked || !header.Fin || header.Rsv&^ws.Rsv(true, false, false) != 0 {
 		c.t.Fatalf("a server's frame must be final and unmasked: %+v", header)
 	}
 	payload := make([]byte, header.Length)
 	if _, err := io.ReadFull(c.in, payload); err != nil {
 		c.t.Fatal(err)
+	}
+	if header.Rsv1() {
+		payload = inflated(c.t, payload)
 	}
 	return header.OpCode, string(payload)
 }

@@ -18,12 +18,14 @@ import (
 // session is the state of one connection, and speaks graphql-transport-ws on it.
 type session struct {
 	options *transport.Options
+	// deflates: both sides may compress messages.
+	deflates bool
 
 	mu    sync.Mutex
 	state state
 	// pong is a payload that waits to be judged, while an earlier one is.
-	pong    json.RawMessage
 	judging bool
+	pong    json.RawMessage
 }
 
 type state uint8
@@ -36,14 +38,13 @@ const (
 	stateReady
 )
 
-func newSession(options *transport.Options) *session { return &session{options: options} }
-
 // Receive implements transport.Wire.
 func (s *session) Receive(c *transport.Conn, in *bufio.Reader) error { return s.receive(c, in, s.take) }
 
 // receive has messages taken by the protocol, and looks itself after what RFC 6455 asks for.
 func (s *session) receive(c *transport.Conn, in *bufio.Reader, take func(*transport.Conn, []byte)) error {
-	return readMessage(in, s.options.MaxFrame, func(m message) error {
+	messages := reader{limit: s.options.MaxFrame, deflates: s.deflates}
+	return messages.message(in, func(m message) error {
 		if err := c.Frame(); err != nil {
 			return err
 		}
@@ -89,7 +90,7 @@ func (s *session) take(c *transport.Conn, text []byte) {
 	case kindInit:
 		s.init(c, m.payload)
 	case kindPing:
-		c.Send(pong(m.payload))
+		c.Send(s.text(kindPong, m.payload, ""))
 	case kindPong: // a sign of life like any other, and perhaps a new token
 		s.refresh(c, m.payload)
 	case kindSubscribe:
@@ -102,8 +103,6 @@ func (s *session) take(c *transport.Conn, text []byte) {
 		c.Stop(m.id)
 	}
 }
-
-func pong(payload json.RawMessage) []byte { return text(kindPong, payload, "") }
 
 func (s *session) is(state state) bool {
 	s.mu.Lock()
@@ -177,5 +176,5 @@ func (s *session) viewerContext(ctx context.Context, payload json.RawMessage) (c
 // acknowledgement tells how often the server gives a sign of life.
 func (s *session) acknowledgement() []byte {
 	payload, _ := json.Marshal(map[string]int64{"heartbeatMillis": s.options.Heartbeat.Milliseconds()}) // numbers always marshal
-	return text(kindAck, payload, "")
+	return s.text(kindAck, payload, "")
 }

@@ -46,17 +46,27 @@ func TestLegacyScenarios(t *testing.T) {
 	transporttest.Run(t, suiteClient{subprotocol: graphqlws.LegacySubprotocol, start: "start", stop: "stop"})
 }
 
+// TestScenariosCompressed has every message compressed that may be.
+func TestScenariosCompressed(t *testing.T) {
+	transporttest.Run(t, suiteClient{
+		subprotocol: graphqlws.Subprotocol, start: "subscribe", stop: "complete", compression: websocket.CompressionNoContextTakeover,
+	})
+}
+
 // suiteClient is the suite's client of a subprotocol, in which operations are started and stopped by messages of these
 // types.
-type suiteClient struct{ subprotocol, start, stop string }
+type suiteClient struct {
+	subprotocol, start, stop string
+	compression              websocket.CompressionMode
+}
 
 func (s suiteClient) Construct(service *transport.Service) graphql.Transport {
-	return graphqlws.Transport{Service: service, Legacy: s.subprotocol == graphqlws.LegacySubprotocol}
+	return graphqlws.Transport{Service: service, Legacy: s.subprotocol == graphqlws.LegacySubprotocol, Compress: true}
 }
 
 func (s suiteClient) Subscribe(t testing.TB, rig *transporttest.Rig, viewer, query, resume string) transporttest.Stream {
 	t.Helper()
-	c, err := tryDial(t, rig, s.subprotocol)
+	c, err := tryDial(t, rig, s.compression, s.subprotocol)
 	if err != nil {
 		return &stream{over: true}
 	}

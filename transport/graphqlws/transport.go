@@ -29,6 +29,8 @@ type Transport struct {
 	Service *transport.Service
 	// Legacy has [LegacySubprotocol] spoken, too, to clients that would rather have it.
 	Legacy bool
+	// Compress has permessage-deflate (RFC 7692) agreed on with clients that offer it.
+	Compress bool
 }
 
 var _ graphql.Transport = Transport{}
@@ -62,11 +64,15 @@ func (t Transport) Do(w http.ResponseWriter, r *http.Request, executor graphql.G
 	if !t.Service.Vacant(base, w) {
 		return
 	}
+	var deflate negotiation
 	upgrader := ws.HTTPUpgrader{
 		Timeout: options.InitTimeout,
 		Protocol: func(offered string) bool {
 			return offered == Subprotocol || t.Legacy && offered == LegacySubprotocol
 		},
+	}
+	if t.Compress {
+		upgrader.Negotiate = deflate.answer
 	}
 	socket, buffered, handshake, err := upgrader.Upgrade(r, w)
 	if err != nil { // the client has been told, if it is there
@@ -76,7 +82,7 @@ func (t Transport) Do(w http.ResponseWriter, r *http.Request, executor graphql.G
 		return
 	}
 	early, _ := buffered.Reader.Peek(buffered.Reader.Buffered()) // can't fail: that much is there
-	session := newSession(options)
+	session := &session{options: options, deflates: deflate.agreed}
 	link := transport.Link{
 		Protocol: "graphqlws", Socket: socket, Early: early, Context: base, Executor: executor,
 		Wire: session, Silence: 2 * options.Heartbeat,

@@ -31,11 +31,15 @@ func (f framing) AppendEvent(dst []byte, e *delivery.Event) []byte {
 }
 
 // Framing implements transport.Wire.
-func (s *session) Framing(id string) (delivery.Framing, []byte) { return framed(nextPrefix, id) }
+func (s *session) Framing(id string) (delivery.Framing, []byte) { return s.framed(nextPrefix, id) }
 
-func framed(prefix, id string) (delivery.Framing, []byte) {
+func (s *session) framed(prefix, id string) (delivery.Framing, []byte) {
 	suffix := append([]byte(idPrefix), quote(id)...)
 	suffix = append(suffix, '}')
+	if s.deflates {
+		suffix = append(suffix, ' ')
+		return deflatedFraming{prefix, len(suffix)}, suffix
+	}
 	return framing{prefix, len(suffix)}, suffix
 }
 
@@ -45,19 +49,24 @@ func quote(id string) []byte {
 }
 
 // text returns the frame of a message.
-func text(kind kind, payload json.RawMessage, id string) []byte {
+func (s *session) text(kind kind, payload json.RawMessage, id string) []byte {
+	return textFrame(encode(kind, payload, id), s.deflates)
+}
+
+// encode encodes a message.
+func encode(kind kind, payload json.RawMessage, id string) []byte {
 	encoded, err := json.Marshal(serverMessage{kind, payload, id})
 	if err != nil {
 		// The payload isn't JSON; without it the message is still true.
 		encoded, _ = json.Marshal(serverMessage{Type: kind, ID: id})
 	}
-	return frame(ws.OpText, encoded)
+	return encoded
 }
 
 // Position implements transport.Wire: a ping, which a client that doesn't know of positions
 // answers, and ignores.
 func (s *session) Position(id, cursor string) []byte {
-	return text(kindPing, cursors(id, cursor), "")
+	return s.text(kindPing, cursors(id, cursor), "")
 }
 
 func cursors(id, cursor string) json.RawMessage {
@@ -67,16 +76,16 @@ func cursors(id, cursor string) json.RawMessage {
 
 // Result implements transport.Wire.
 func (s *session) Result(id string, response *graphql.Response) []byte {
-	return append(text(kindNext, transport.EncodeResponse(response), id), s.Complete(id)...)
+	return append(s.text(kindNext, transport.EncodeResponse(response), id), s.Complete(id)...)
 }
 
 // Errors implements transport.Wire. No complete follows.
 func (s *session) Errors(id string, errors gqlerror.List) []byte {
-	return text(kindError, transport.EncodeErrors(errors), id)
+	return s.text(kindError, transport.EncodeErrors(errors), id)
 }
 
 // Complete implements transport.Wire.
-func (s *session) Complete(id string) []byte { return text(kindComplete, nil, id) }
+func (s *session) Complete(id string) []byte { return s.text(kindComplete, nil, id) }
 
 var heartbeat = frame(ws.OpPing, nil)
 

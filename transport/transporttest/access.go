@@ -2,7 +2,6 @@ package transporttest
 
 import (
 	"context"
-	"strings"
 	"testing"
 	"time"
 
@@ -85,7 +84,7 @@ func (s suite) expired(t *testing.T) {
 func (s suite) behindLine(t *testing.T) (*Rig, *line, *reader, *writer) {
 	t.Helper()
 	rig := s.rig(t, transport.Options{HighWater: 64 << 10})
-	return rig, newLine(t, rig), s.reader(t, rig, "ada", "a"), &writer{rig: rig, log: "a", padding: strings.Repeat("x", fillSize)}
+	return rig, newLine(t, rig), s.reader(t, rig, "ada", "a"), &writer{rig: rig, log: "a", padding: noise(fillSize)}
 }
 
 func (s suite) expiry(t *testing.T) {

@@ -2,7 +2,6 @@ package transporttest
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 
 	"parley/eventlog"
@@ -32,7 +31,7 @@ func (s suite) control(t *testing.T) {
 		}
 	}
 	r.goLive(w)
-	w.padding = strings.Repeat("x", fillSize)
+	w.padding = noise(fillSize)
 	for rig.Metric(t, "parley_lags_total") == 0 {
 		w.write(10)
 	}

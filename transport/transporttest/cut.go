@@ -29,7 +29,7 @@ func (s suite) cuts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			rig := s.rig(t, transport.Options{Heartbeat: 400 * time.Millisecond, WriteTimeout: time.Second, CloseTimeout: 200 * time.Millisecond})
 			l := newLine(t, rig)
-			r, w := s.reader(t, rig, "ada", "a"), &writer{rig: rig, log: "a", padding: strings.Repeat("x", fillSize)}
+			r, w := s.reader(t, rig, "ada", "a"), &writer{rig: rig, log: "a", padding: noise(fillSize)}
 			w.write(2)
 			r.connect()
 			goOn := func(more int) {
@@ -114,7 +114,7 @@ func (s suite) cutRequests(t *testing.T) {
 func (s suite) cutCatchingUp(t *testing.T) {
 	rig := s.rig(t, transport.Options{HighWater: 64 << 10, CloseTimeout: 200 * time.Millisecond})
 	l := newLine(t, rig)
-	r, w := s.reader(t, rig, "ada", "a"), &writer{rig: rig, log: "a", padding: strings.Repeat("x", fillSize)}
+	r, w := s.reader(t, rig, "ada", "a"), &writer{rig: rig, log: "a", padding: noise(fillSize)}
 	for n := range 6 {
 		r.connect()
 		r.goLive(w)

@@ -2,7 +2,6 @@ package transporttest
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -17,7 +16,7 @@ const (
 
 // fill publishes more than a reader who stands still can have waiting.
 func fill(rig *Rig, log string) {
-	text := strings.Repeat("x", fillSize)
+	text := noise(fillSize)
 	for range fillEvents {
 		rig.Tick(log, text)
 	}
@@ -47,7 +46,7 @@ func (s suite) slowReader(t *testing.T) {
 	slow := s.client.Subscribe(t, rig, "", ticks("a"), "")
 	quick := s.client.Subscribe(t, rig, "", ticks("a"), "")
 	goLive(t, rig, "a", slow, quick)
-	text := strings.Repeat("x", fillSize)
+	text := noise(fillSize)
 	for n := range fillEvents {
 		rig.Tick("a", fmt.Sprint(n, text))
 		event(t, quick)

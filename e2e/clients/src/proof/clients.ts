@@ -29,7 +29,10 @@ const token = () => settings.token;
 function socket(open = openSocket) {
   const told = new Set<string>();
   const client = open(endpoint, token, {
-    connected: (_socket, _payload, wasRetry) => wasRetry && tell({ returned: true }),
+    connected(socket, _payload, wasRetry) {
+      tell({ extensions: (socket as globalThis.WebSocket).extensions });
+      if (wasRetry) tell({ returned: true });
+    },
     ping(_received, facts) {
       for (const id of Object.keys(facts?.cursors ?? {})) told.add(id);
     },
@@ -82,6 +85,7 @@ export const clients: Record<string, () => Proof | Promise<Proof>> = {
   },
   "subscriptions-transport-ws"() {
     const { client, subscribe } = openLegacySocket(endpoint, token);
+    client.onConnected(() => tell({ extensions: client.client.extensions }));
     client.onReconnected(() => tell({ returned: true }));
     return { stock: legacy(subscribe), positions: null, dispose: () => client.close() };
   },

@@ -25,7 +25,8 @@ export const settings: Settings = JSON.parse((await lines.next()).value ?? "{}")
 /** What the test is told. */
 export type Fact =
   | { result: { data: unknown } } // a subscription brought something
-  | { returned: true }; // a connection is back after an interruption
+  | { returned: true } // a connection is back after an interruption
+  | { extensions: string }; // what was agreed on for a WebSocket
 
 export function tell(fact: Fact | { ask: string }): void {
   process.stdout.write(`${JSON.stringify(fact)}\n`);
