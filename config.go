@@ -22,6 +22,8 @@ import (
 type config struct {
 	Addr      string `env:"PARLEY_ADDR" default:"127.0.0.1:8080" help:"Where to listen for clients."`
 	AdminAddr string `env:"PARLEY_ADMIN_ADDR" default:"127.0.0.1:9464" help:"Where to listen for /metrics and /debug/pprof; 'off' for nowhere."`
+	TLSCert   string `name:"tls-cert" env:"PARLEY_TLS_CERT" help:"File of the certificate to serve clients with over TLS, and its chain, PEM; empty for no TLS. Read again when it changes."`
+	TLSKey    string `name:"tls-key" env:"PARLEY_TLS_KEY" help:"File of the certificate's key, PEM."`
 	Data      string `env:"PARLEY_DATA" default:"./data" help:"Folder of the SQLite database and of the development secret."`
 	RedisURL  string `name:"redis-url" env:"PARLEY_REDIS_URL" help:"Redis to share with other nodes (redis://, redis+sentinel://, redis+cluster://, unix://; rediss for TLS); empty keeps everything in SQLite."`
 
@@ -157,6 +159,7 @@ func (c *config) validate() error {
 		"PARLEY_REDIS_WAIT_TIMEOUT must be between 1ms and 2s, which is less than Redis is given for an answer")
 	check(c.Redis.Wait == 0 || c.RedisURL != "", "PARLEY_REDIS_WAIT needs PARLEY_REDIS_URL")
 	check((c.Redis.TLSCert == "") == (c.Redis.TLSKey == ""), "PARLEY_REDIS_TLS_CERT and PARLEY_REDIS_TLS_KEY go together")
+	check((c.TLSCert == "") == (c.TLSKey == ""), "PARLEY_TLS_CERT and PARLEY_TLS_KEY go together")
 	check(c.LogMaxAge >= 10*time.Minute, "PARLEY_LOG_MAX_AGE must be at least 10m")
 	check(!c.development() || isLoopback(c.Addr),
 		"development mode signs tokens for anybody, so it listens on loopback only: set PARLEY_AUTH_SECRET or PARLEY_AUTH_JWKS_URL to listen on %s", c.Addr)
@@ -187,7 +190,7 @@ func isLoopback(addr string) bool {
 // LogValue is the settings as they may be printed: without secrets.
 func (c *config) LogValue() slog.Value {
 	return slog.GroupValue(
-		slog.String("addr", c.Addr), slog.String("admin", c.AdminAddr), slog.String("store", c.storeName()), slog.Int("redis-wait", c.Redis.Wait),
+		slog.String("addr", c.Addr), slog.String("admin", c.AdminAddr), slog.Bool("tls", c.TLSCert != ""), slog.String("store", c.storeName()), slog.Int("redis-wait", c.Redis.Wait),
 		slog.String("tokens", c.tokenKeys()), slog.String("origins", strings.Join(c.Origins, " ")),
 		slog.Duration("heartbeat", c.Heartbeat), slog.Duration("init-timeout", c.InitTimeout),
 		slog.Duration("presence-ttl", c.PresenceTTL), slog.Duration("presence-grace", c.PresenceGrace),

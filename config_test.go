@@ -101,6 +101,7 @@ func TestSettingsThatDontFit(t *testing.T) {
 		"frame smaller than content":       {[]string{"--max-frame=8192"}, "PARLEY_MAX_FRAME"},
 		"waiting for nobody's replicas":    {[]string{"--redis-wait=1"}, "PARLEY_REDIS_URL"},
 		"waiting too long":                 {[]string{"--redis-wait-timeout=1m"}, "PARLEY_REDIS_WAIT_TIMEOUT"},
+		"a certificate without its key":    {[]string{"--tls-cert=x"}, "PARLEY_TLS_CERT and PARLEY_TLS_KEY go together"},
 		"half a client certificate":        {[]string{"--redis-tls-cert=x"}, "go together"},
 		"no entries":                       {[]string{"--log-max-entries=0"}, "PARLEY_LOG_MAX_ENTRIES"},
 	} {

@@ -18,6 +18,8 @@ type connections struct {
 	node, sockets              *ratelimit.Counts[struct{}]
 	addresses, socketAddresses *ratelimit.Counts[netip.Prefix]
 	users                      *ratelimit.Counts[string]
+	// requests are those of HTTP/2, many of which share a socket: as many as there may be sockets, beside the streams.
+	requests *ratelimit.Counts[netip.Prefix]
 }
 
 func newConnections(s rateSettings, refusals *ratelimit.Refusals) *connections {
@@ -28,6 +30,7 @@ func newConnections(s rateSettings, refusals *ratelimit.Refusals) *connections {
 		addresses:       ratelimit.NewCounts[netip.Prefix](s.MaxConnectionsAddress),
 		socketAddresses: ratelimit.NewCounts[netip.Prefix](s.MaxConnectionsAddress),
 		users:           ratelimit.NewCounts[string](s.MaxConnectionsUser),
+		requests:        ratelimit.NewCounts[netip.Prefix](2 * s.MaxConnectionsAddress),
 	}
 }
 

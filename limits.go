@@ -12,6 +12,7 @@ import (
 	"parley/auth"
 	"parley/chat"
 	"parley/ratelimit"
+	"parley/transport"
 )
 
 // rateSettings are the settings of how often.
@@ -68,10 +69,19 @@ func (l *limits) rates() chat.Rates {
 	return chat.Rates{User: l.RateMessagesUser, Room: l.RateMessagesRoom, Creation: l.RateRoomsUser, Refusals: l.refusals}
 }
 
-// locate says in the context of each request where it comes from.
+// locate says in the context of each request where it comes from, and bounds those that don't need a socket each.
 func (l *limits) locate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		network := auth.Network(l.proxies.Address(r))
+		if r.ProtoMajor >= 2 {
+			defer l.connections.requests.Leave(network)
+			if !l.connections.requests.Enter(network) {
+				_ = l.refusals.Count(tooMany("requests_address"))
+				(&transport.Refusal{Status: http.StatusTooManyRequests, Code: transport.CodeRateLimited,
+					Message: "too many requests at a time", RetryAfter: ratelimit.WholeSeconds(whenFreed)}).Write(w)
+				return
+			}
+		}
 		next.ServeHTTP(w, r.WithContext(auth.WithNetwork(r.Context(), network)))
 	})
 }

@@ -72,7 +72,7 @@ func run(c *config, log *slog.Logger) error {
 		return errors.Join(err, s.close())
 	}
 	failed := s.serve()
-	log.Info("parley is up", "url", "http://"+s.main.Addr, "settings", c)
+	log.Info("parley is up", "url", s.url(), "settings", c)
 	if c.development() {
 		log.Warn("DEVELOPMENT MODE: /dev/token signs a token for anybody who asks. Set PARLEY_AUTH_SECRET or PARLEY_AUTH_JWKS_URL for anything real.")
 	}
@@ -190,6 +190,9 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 		Addr: c.Addr, Handler: limits.locate(s.routes(s.graphql(schema))), ConnState: limits.socket,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout, IdleTimeout: idleTimeout,
 	}
+	if err := secure(s.main, c, log, s.metrics); err != nil {
+		return nil, err
+	}
 	s.admin = &http.Server{Addr: c.AdminAddr, Handler: s.adminRoutes(), ReadHeaderTimeout: headerTimeout}
 	return s, nil
 }
@@ -237,9 +240,20 @@ func (s *server) listen() error {
 			return err
 		}
 		h.Addr = l.Addr().String()
+		if h.TLSConfig != nil {
+			l = transport.Listener(l, s.config.StallTimeout)
+		}
 		s.listeners = append(s.listeners, l)
 	}
 	return nil
+}
+
+// url is where clients find the server.
+func (s *server) url() string {
+	if s.main.TLSConfig != nil {
+		return "https://" + s.main.Addr
+	}
+	return "http://" + s.main.Addr
 }
 
 // serve starts what runs in the background. Failed tells of the first part that gave up.
@@ -261,8 +275,12 @@ func (s *server) serve() (failed <-chan error) {
 	}
 	for i, l := range s.listeners {
 		h := []*http.Server{s.main, s.admin}[i]
+		serve := h.Serve
+		if h.TLSConfig != nil {
+			serve = func(l net.Listener) error { return h.ServeTLS(l, "", "") }
+		}
 		s.background.Go(func() {
-			if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
 				failures <- err
 			}
 		})

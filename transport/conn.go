@@ -64,7 +64,7 @@ func (s *Service) Connect(link Link) (*Conn, bool) {
 	c.link.Early, c.link.Greeting, c.link.Context = nil, nil, nil
 	c.base, c.cancel = context.WithCancel(context.WithValue(link.Context, connKey{}, c))
 	c.ctx = c.base
-	c.raw = rawOf(link.Socket)
+	c.raw = takeOver(link.Socket)
 	c.outbox.Open(s.options.HighWater, (*outlet)(c))
 	full := c.enter(link.Context)
 	c.startTimer()
@@ -82,9 +82,12 @@ func (s *Service) Connect(link Link) (*Conn, bool) {
 	if full != nil {
 		c.Close(ReasonTooMany)
 	}
-	if len(c.early) > 0 {
+	switch _, attended := link.Socket.(*response); {
+	case attended: // by the handler, which hears of the client's end
+		c.reading.Done()
+	case len(c.early) > 0:
 		c.crew.Work(&s.workers, c.burst)
-	} else {
+	default:
 		c.crew.Go(c.park)
 	}
 	return c, true

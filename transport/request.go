@@ -82,7 +82,9 @@ func (s *Service) readAll(w http.ResponseWriter, r *http.Request) ([]byte, error
 	switch {
 	case err != nil:
 		// The deadline stays: net/http reads what is left of the body before it answers.
-		w.Header().Set("Connection", "close")
+		if r.ProtoMajor == 1 { // HTTP/2 would close it for all that share it
+			w.Header().Set("Connection", "close")
+		}
 	case limited:
 		err = control.SetReadDeadline(time.Time{})
 	}

@@ -39,13 +39,17 @@ func (s *Service) Options() *Options { return &s.options }
 // Admit reports whether new connections are accepted; while the node stops it answers the request
 // itself, 503, and reports false.
 func (s *Service) Admit(w http.ResponseWriter) bool {
-	s.mu.Lock()
-	draining := s.draining
-	s.mu.Unlock()
-	if draining {
+	stopping := s.stopping()
+	if stopping {
 		refuseDraining().Write(w)
 	}
-	return !draining
+	return !stopping
+}
+
+func (s *Service) stopping() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.draining
 }
 
 // Len returns how many connections are open.

@@ -5,8 +5,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -28,15 +28,14 @@ type Stream struct {
 	Opening func() []byte
 	// Whole returns the body that holds one response, and the end.
 	Whole func(*graphql.Response) []byte
-	// Wire is the protocol as the connection speaks it, in chunks of the body ([Chunk]). The only
-	// operation's id is "".
-	Wire Wire
+	// Wire returns the protocol as the connection speaks it, in parts of the body. The only operation's id is "".
+	Wire func(Body) Wire
 }
 
 // Stream answers a request: a query, a mutation or an error at once, while a subscription is left to a
 // [Conn]. A client that takes JSON as well gets that for anything but subscriptions.
 func (s *Service) Stream(w http.ResponseWriter, r *http.Request, executor graphql.GraphExecutor, as Stream) {
-	if !s.Admit(w) {
+	if !s.AdmitStream(w, r, as) {
 		return
 	}
 	ctx, params, refusal := s.readStream(w, r)
@@ -59,6 +58,19 @@ func (s *Service) Stream(w http.ResponseWriter, r *http.Request, executor graphq
 	}
 }
 
+// AdmitStream is [Service.Admit] for a request of such a response. On HTTP/2 it would come by the connection that the
+// client has, again and again, and for an EventSource any status but 200 is the last: so it is told to come back as if it
+// had been drained, by another connection.
+func (s *Service) AdmitStream(w http.ResponseWriter, r *http.Request, as Stream) bool {
+	if BodyOf(r) == Chunked || !s.stopping() {
+		return s.Admit(w)
+	}
+	w.Header().Set("Connection", "close") // which net/http makes a GOAWAY of
+	as.setHead(w.Header())
+	_, _ = w.Write(append(as.Opening(), as.Wire(Plain).Farewell(ReasonDrain)...)) // fails only when the client has gone
+	return false
+}
+
 // readStream returns what a request asks for, and the context of its connection. The header
 // Last-Event-ID is where a subscription resumes.
 func (s *Service) readStream(w http.ResponseWriter, r *http.Request) (ctx context.Context, params *graphql.RawParams, refusal *Refusal) {
@@ -79,8 +91,8 @@ func (s *Service) readStream(w http.ResponseWriter, r *http.Request) (ctx contex
 
 // stream opens a subscription and takes the connection over for it.
 func (s *Service) stream(base context.Context, w http.ResponseWriter, r *http.Request, call *Call, as Stream) {
-	if r.ProtoMajor != 1 || r.ProtoMinor < 1 {
-		(&Refusal{Status: http.StatusHTTPVersionNotSupported, Code: CodeBadInput, Message: as.Name + " are served over HTTP/1.1"}).Write(w)
+	if refusal := as.Unfit(r); refusal != nil {
+		refusal.Write(w)
 		return
 	}
 	if !s.Vacant(base, w) {
@@ -93,35 +105,70 @@ func (s *Service) stream(base context.Context, w http.ResponseWriter, r *http.Re
 	case errs != nil:
 		cancel()
 		as.answer(w, &graphql.Response{Errors: errs})
-	case !detach() || !s.hijack(ctx, w, call.executor, opened, as): // the client has gone, or can't be served
+	case !detach(): // the client has gone
 		cancel()
+	default:
+		if refusal := s.follow(ctx, w, r, call.executor, opened, as); refusal != nil {
+			cancel()
+			refusal.Write(w)
+		}
 	}
 }
 
-// hijack takes the socket over and serves the subscription on it.
-func (s *Service) hijack(ctx context.Context, w http.ResponseWriter, executor graphql.GraphExecutor, opened *render.Opened, as Stream) bool {
-	// What came behind the request would be another one: the head says that it isn't served.
-	greeting := as.Greeting(w.Header())
-	socket, _, err := http.NewResponseController(w).Hijack()
-	if errors.Is(err, http.ErrNotSupported) {
-		(&Refusal{Status: http.StatusNotImplemented, Code: CodeUnavailable, Message: as.Name + " can't be served on this connection"}).Write(w)
-		return false
-	}
-	if err != nil {
-		return false
+// follow takes the response over and serves the subscription on it.
+func (s *Service) follow(ctx context.Context, w http.ResponseWriter, r *http.Request, executor graphql.GraphExecutor, opened *render.Opened, as Stream) *Refusal {
+	socket, greeting, refusal := as.TakeOver(w, r)
+	if socket == nil {
+		return refusal
 	}
 	conn, ok := s.Connect(Link{
-		Protocol: as.Protocol, Socket: socket, Greeting: greeting, Context: ctx, Executor: executor, Wire: as.Wire, Single: true,
+		Protocol: as.Protocol, Socket: socket, Greeting: greeting, Context: ctx, Executor: executor, Wire: as.Wire(BodyOf(r)), Single: true,
 	})
-	if ok && conn.Identify(conn.Context()) {
+	if !ok {
+		return nil
+	}
+	if conn.Identify(conn.Context()) {
 		conn.Follow("", opened)
 	}
-	return ok
+	conn.Attend()
+	return nil
 }
 
-// Greeting returns what a hijacked response begins with: the head, with what middleware has set, and the
+// Unfit refuses a request whose response can't go on; nil for others.
+func (as Stream) Unfit(r *http.Request) *Refusal {
+	if r.ProtoAtLeast(1, 1) {
+		return nil
+	}
+	return &Refusal{Status: http.StatusHTTPVersionNotSupported, Code: CodeBadInput, Message: as.Name + " are served over HTTP/1.1 and HTTP/2"}
+}
+
+// TakeOver takes a response over for a connection: the socket, and what is to be sent first. Without a socket there is a
+// refusal, or nobody to be told. The connection has to be attended to ([Conn.Attend]) before the handler returns.
+func (as Stream) TakeOver(w http.ResponseWriter, r *http.Request) (socket net.Conn, greeting []byte, refusal *Refusal) {
+	var err error
+	if BodyOf(r) == Plain {
+		if socket, err = newResponse(w, r); err == nil {
+			as.setHead(w.Header())
+			greeting = as.Opening()
+		}
+	} else {
+		greeting = as.greeting(w.Header())
+		// What came behind the request would be another one: the head says that it isn't served.
+		socket, _, err = http.NewResponseController(w).Hijack()
+	}
+	switch {
+	case errors.Is(err, http.ErrNotSupported):
+		refusal = &Refusal{Status: http.StatusNotImplemented, Code: CodeUnavailable, Message: as.Name + " can't be served on this connection"}
+		fallthrough
+	case err != nil:
+		return nil, nil, refusal
+	}
+	return socket, greeting, nil
+}
+
+// greeting returns what a hijacked response begins with: the head, with what middleware has set, and the
 // opening.
-func (as Stream) Greeting(h http.Header) []byte {
+func (as Stream) greeting(h http.Header) []byte {
 	h = h.Clone()
 	as.setHead(h)
 	h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
@@ -132,7 +179,7 @@ func (as Stream) Greeting(h http.Header) []byte {
 	b.WriteString("HTTP/1.1 200 OK\r\n")
 	_ = h.Write(&b) // a buffer takes everything
 	b.WriteString("\r\n")
-	return AppendChunk(b.Bytes(), as.Opening())
+	return Chunked.Append(b.Bytes(), as.Opening())
 }
 
 // setHead sets the fields of the head. Proxies must neither keep, nor change, nor hold back what comes.
@@ -164,15 +211,3 @@ func (OneWay) Receive(c *Conn, in *bufio.Reader) error {
 	_, err := in.Discard(in.Buffered())
 	return err
 }
-
-// Chunk frames a part of the body for the chunked transfer coding (RFC 9112 §7.1).
-func Chunk(data []byte) []byte { return AppendChunk(make([]byte, 0, len(data)+12), data) }
-
-// AppendChunk appends what Chunk returns.
-func AppendChunk(dst, data []byte) []byte {
-	dst = append(strconv.AppendInt(dst, int64(len(data)), 16), '\r', '\n')
-	return append(append(dst, data...), '\r', '\n')
-}
-
-// LastChunk ends the body.
-const LastChunk = "0\r\n\r\n"

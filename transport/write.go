@@ -14,6 +14,8 @@ import (
 const (
 	// maxWrite is how much one write to a socket takes from the outbox, give or take a frame.
 	maxWrite = 64 << 10
+	// maxPiece is how much is written, or sealed, at a time where it isn't seen how much of it has gone.
+	maxPiece = 16 << 10
 	// maxPooled bounds the buffers kept for the next flush; only laggards need more.
 	maxPooled = 16 << 10
 )
@@ -50,6 +52,10 @@ func (c *Conn) flush() {
 			c.flushed(err)
 			return
 		}
+	}
+	if s, ok := c.link.Socket.(*response); ok {
+		s.ask()
+		return
 	}
 	if !c.crew.Go(c.flushPatiently) {
 		c.flushes.Add(-1)
@@ -106,13 +112,44 @@ func (c *Conn) writeAtOnce() (done bool, err error) {
 		if w.buf, more = c.outbox.Take(w.buf[:0], maxWrite); !more {
 			return true, nil
 		}
-		n, err := w.now(c.raw, w.buf)
+		n, whole, err := c.now(w, w.buf)
 		if err != nil {
 			return false, err
 		}
-		c.rest = append(c.rest, w.buf[n:]...)
+		if !whole {
+			c.rest = append(c.rest, w.buf[n:]...)
+			break
+		}
 	}
 	return false, nil
+}
+
+// now writes as much as the kernel takes at once. What of the bytes it counts isn't to be written again; if it was whole,
+// nothing waits.
+func (c *Conn) now(w *writer, bytes []byte) (n int, whole bool, err error) {
+	if s, ok := securedOf(c.link.Socket); ok {
+		return s.now(w, bytes)
+	}
+	n, err = w.now(c.raw, bytes)
+	return n, n == len(bytes), err
+}
+
+// some writes at least one byte, waiting until the kernel takes it or the socket's deadline. What of the bytes it counts
+// isn't to be written again.
+func (c *Conn) some(w *writer, bytes []byte) (n int, err error) {
+	if s, ok := securedOf(c.link.Socket); ok {
+		return s.some(w, bytes)
+	}
+	if !c.raw.usable() {
+		bytes = bytes[:min(len(bytes), maxPiece)]
+	}
+	return w.some(c.raw, c.link.Socket, bytes)
+}
+
+// clear reports whether nothing waits that was written and hasn't left.
+func (c *Conn) clear() bool {
+	s, ok := securedOf(c.link.Socket)
+	return !ok || s.below.clear()
 }
 
 // writeWaiting writes until the outbox is idle, at the peer's pace.
@@ -137,12 +174,13 @@ func (c *Conn) writeWaiting() error {
 
 // write writes bytes, as long as the peer takes any in the time that a write may take.
 func (c *Conn) write(w *writer, bytes []byte) error {
-	for len(bytes) > 0 {
+	for len(bytes) > 0 || !c.clear() {
 		if err := c.limitWrite(); err != nil {
 			return err
 		}
-		n, err := w.some(c.raw, c.link.Socket, bytes)
+		n, err := c.some(w, bytes)
 		if err != nil {
+			w.buf = nil // HTTP/2 may read it still
 			return err
 		}
 		bytes = bytes[n:]
@@ -189,6 +227,9 @@ func (c *Conn) sayFarewell(reason Reason) bool {
 		if c.write(w, frame) != nil {
 			return false
 		}
+	}
+	if s, ok := c.link.Socket.(*response); ok {
+		s.finish()
 	}
 	return c.limitRead() == nil // of the read under way
 }

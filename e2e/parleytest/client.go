@@ -84,7 +84,7 @@ func SignIn(t testing.TB, n *Node, user string) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, err := http.Post(n.URL+"/dev/token", "application/json", bytes.NewReader(body))
+	response, err := n.HTTP.Post(n.URL+"/dev/token", "application/json", bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,13 +93,13 @@ func SignIn(t testing.TB, n *Node, user string) *Client {
 	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil || answer.Token == "" {
 		t.Fatalf("sign-in of %s: status %d, %v", user, response.StatusCode, err)
 	}
-	return &Client{URL: n.URL, User: user, Token: answer.Token, HTTP: http.DefaultClient}
+	return &Client{URL: n.URL, User: user, Token: answer.Token, HTTP: n.HTTP}
 }
 
 // On returns the same user as a client of another node.
 func (c *Client) On(n *Node) *Client {
 	other := *c
-	other.URL = n.URL
+	other.URL, other.HTTP = n.URL, n.HTTP
 	return &other
 }
 

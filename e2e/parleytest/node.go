@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -63,6 +64,8 @@ func RemoveBinary() {
 type Node struct {
 	// URL is the server's base, http://127.0.0.1:port, and Admin that of its metrics.
 	URL, Admin string
+	// HTTP is a client that trusts the server.
+	HTTP *http.Client
 
 	t    testing.TB
 	env  []string
@@ -78,12 +81,25 @@ type Node struct {
 // fails the test.
 func Start(t testing.TB, settings map[string]string) *Node {
 	t.Helper()
-	n := &Node{t: t, data: settings["PARLEY_DATA"], out: &Output{}}
+	return start(t, "http://", http.DefaultClient, settings)
+}
+
+// StartTLS is Start with a certificate.
+func StartTLS(t testing.TB, c *Certificate, settings map[string]string) *Node {
+	t.Helper()
+	all := c.Settings()
+	maps.Copy(all, settings)
+	return start(t, "https://", c.HTTP(false), all)
+}
+
+func start(t testing.TB, scheme string, client *http.Client, settings map[string]string) *Node {
+	t.Helper()
+	n := &Node{HTTP: client, t: t, data: settings["PARLEY_DATA"], out: &Output{}}
 	if n.data == "" {
 		n.data = t.TempDir()
 	}
 	main, admin := FreeAddr(t), FreeAddr(t)
-	n.URL, n.Admin = "http://"+main, "http://"+admin
+	n.URL, n.Admin = scheme+main, "http://"+admin
 	n.env = append(os.Environ(), "PARLEY_ADDR="+main, "PARLEY_ADMIN_ADDR="+admin, "PARLEY_DATA="+n.data, "PARLEY_RATE_LIMITS=off", "GORACE=halt_on_error=0")
 	for name, value := range settings {
 		if name != "PARLEY_DATA" {
@@ -140,7 +156,7 @@ func (n *Node) Status(path string) int {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	response, err := http.DefaultClient.Do(r)
+	response, err := n.HTTP.Do(r)
 	if err != nil {
 		return 0
 	}

@@ -20,7 +20,7 @@ type wsMessage struct {
 // DialWS opens a WebSocket and has it acknowledged.
 func DialWS(ctx context.Context, c *Client) (*websocket.Conn, error) {
 	conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(c.URL, "http")+"/graphql",
-		&websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}})
+		&websocket.DialOptions{HTTPClient: c.HTTP, Subprotocols: []string{"graphql-transport-ws"}})
 	if err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ func dial(t testing.TB, rig *transporttest.Rig, subprotocols ...string) *client 
 func tryDial(t testing.TB, rig *transporttest.Rig, compression websocket.CompressionMode, subprotocols ...string) (*client, error) {
 	t.Helper()
 	c := &client{t: t, positions: map[string]string{}}
-	options := &websocket.DialOptions{Subprotocols: subprotocols, CompressionMode: compression, CompressionThreshold: 1, OnPingReceived: func(context.Context, []byte) bool {
+	options := &websocket.DialOptions{HTTPClient: rig.Server.Client(), Subprotocols: subprotocols, CompressionMode: compression, CompressionThreshold: 1, OnPingReceived: func(context.Context, []byte) bool {
 		c.pings.Add(1)
 		return true
 	}}

@@ -3,6 +3,9 @@ package graphqlws_test
 import (
 	"encoding/json"
 	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -15,6 +18,28 @@ import (
 
 func TestScenarios(t *testing.T) {
 	transporttest.Run(t, suiteClient{subprotocol: graphqlws.Subprotocol, start: "subscribe", stop: "complete"})
+}
+
+func TestScenariosOverTLS(t *testing.T) {
+	t.Parallel()
+	transporttest.Run(t, overTLS{suiteClient{subprotocol: graphqlws.Subprotocol, start: "subscribe", stop: "complete"}})
+}
+
+// overTLS is a client by HTTP/1.1 over TLS.
+type overTLS struct{ transporttest.Client }
+
+func (overTLS) Serve(h http.Handler) *httptest.Server { return transporttest.TLS(h) }
+
+func TestNotOverHTTP2(t *testing.T) {
+	rig := transporttest.NewRigOver(t, transporttest.HTTP2, transport.Options{}, construct)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, rig.Server.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, body := rig.Do(t, request, http.Header{"Sec-Websocket-Version": {"13"}})
+	if response.StatusCode != http.StatusHTTPVersionNotSupported || !strings.Contains(body, "HTTP/1.1") {
+		t.Fatalf("got %d %s", response.StatusCode, body)
+	}
 }
 
 func TestLegacyScenarios(t *testing.T) {

@@ -38,12 +38,21 @@ var _ graphql.Transport = Transport{}
 // Supports takes every request to upgrade to WebSocket. Other upgrades, such as the h2c that some
 // clients propose with each request, may be ignored (RFC 9110 §7.8).
 func (t Transport) Supports(r *http.Request) bool {
-	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket") || overHTTP2(r)
+}
+
+// overHTTP2 reports whether somebody tries over HTTP/2, where a WebSocket takes what isn't offered (RFC 8441).
+func overHTTP2(r *http.Request) bool {
+	return r.ProtoMajor >= 2 && r.Header.Get("Sec-WebSocket-Version") != ""
 }
 
 // Do upgrades the connection and leaves it to a [transport.Conn]; it returns at once.
 func (t Transport) Do(w http.ResponseWriter, r *http.Request, executor graphql.GraphExecutor) {
 	options := t.Service.Options()
+	if overHTTP2(r) {
+		(&transport.Refusal{Status: http.StatusHTTPVersionNotSupported, Code: transport.CodeBadInput, Message: "WebSockets are opened over HTTP/1.1"}).Write(w)
+		return
+	}
 	if !t.Service.Admit(w) {
 		return
 	}

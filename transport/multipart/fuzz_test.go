@@ -28,9 +28,9 @@ func FuzzEvent(f *testing.F) {
 		if short {
 			b = boundaryShort
 		}
-		body := transport.Chunk(b.stream().Opening())
-		body = b.AppendEvent(body, &delivery.Event{Payload: payload})
-		body = append(body, wire{boundary: b}.Farewell(transport.ReasonDone)...)
+		body := transport.Chunked.Part(b.stream().Opening())
+		body = (framing{boundary: b}).AppendEvent(body, &delivery.Event{Payload: payload})
+		body = append(body, wire{framing: framing{boundary: b}}.Farewell(transport.ReasonDone)...)
 		reader := multipart.NewReader(httputil.NewChunkedReader(bytes.NewReader(body)), string(b))
 		for i, want := range []string{"{}", `{"payload":` + string(payload) + "}", "{}"} {
 			part, err := reader.NextRawPart()

@@ -3,6 +3,7 @@ package multipart_test
 import (
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -12,6 +13,30 @@ import (
 )
 
 func TestScenarios(t *testing.T) { transporttest.Run(t, suiteClient{}) }
+
+func TestScenariosOverTLS(t *testing.T) {
+	t.Parallel()
+	transporttest.Run(t, overTLS{suiteClient{}})
+}
+
+// overTLS is a client by HTTP/1.1 over TLS.
+type overTLS struct{ transporttest.Client }
+
+func (overTLS) Serve(h http.Handler) *httptest.Server { return transporttest.TLS(h) }
+
+func TestScenariosOverHTTP2(t *testing.T) {
+	t.Parallel()
+	transporttest.Run(t, overHTTP2{suiteClient{}})
+}
+
+// overHTTP2 is a client by HTTP/2, whose streams have a connection each: the scenarios cut them apart.
+type overHTTP2 struct{ transporttest.Client }
+
+func (overHTTP2) Serve(h http.Handler) *httptest.Server {
+	s := transporttest.HTTP2(h)
+	s.Client().Transport.(*http.Transport).DisableKeepAlives = true
+	return s
+}
 
 type suiteClient struct{}
 

@@ -214,14 +214,15 @@ func TestRefusals(t *testing.T) {
 	t.Run("another content type is 415", func(t *testing.T) {
 		refused(t, post(t, rig, body(t, ticks), http.Header{"Content-Type": {"text/plain"}}), 415, "BAD_INPUT")
 	})
-	for name, test := range map[string]struct{ major, status int }{
-		"a writer that can't be hijacked is 501": {1, 501},
-		"HTTP/2 is 505":                          {2, 505},
+	for name, test := range map[string]struct{ major, minor, status int }{
+		"a writer that can't be hijacked is 501":         {1, 1, 501},
+		"one of HTTP/2 that knows no time limits is 501": {2, 0, 501},
+		"HTTP/1.0 is 505": {1, 0, 505},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body(t, ticks)))
 			r.Header = http.Header{"Content-Type": {"application/json"}, "Accept": {accepted}}
-			r.ProtoMajor = test.major
+			r.ProtoMajor, r.ProtoMinor = test.major, test.minor
 			w := httptest.NewRecorder()
 			rig.Server.Config.Handler.ServeHTTP(w, r)
 			if w.Code != test.status || !strings.Contains(w.Body.String(), "multipart responses") {
@@ -265,7 +266,7 @@ func TestChunks(t *testing.T) {
 	wantChunk := func(want string) {
 		t.Helper()
 		got := make([]byte, len(strconv.FormatInt(int64(len(want)), 16))+4+len(want))
-		if _, err := io.ReadFull(in, got); err != nil || string(got) != string(transport.Chunk([]byte(want))) {
+		if _, err := io.ReadFull(in, got); err != nil || string(got) != string(transport.Chunked.Part([]byte(want))) {
 			t.Fatalf("got  %q, %v\nwant %q", got, err, want)
 		}
 	}
@@ -276,7 +277,7 @@ func TestChunks(t *testing.T) {
 	wantChunk(head + `{"payload":{"data":{"ticks":"x"},"extensions":{"cursor":"` + cursor + `"}}}` + delimiter)
 	rig.Service.Close()
 	wantChunk(head + `{"payload":null,"errors":[{"message":"Server restarts, please reconnect","extensions":{"code":"UNAVAILABLE"}}]}` + "\r\n--graphql--\r\n")
-	if rest, err := io.ReadAll(in); string(rest) != transport.LastChunk || err != nil {
+	if rest, err := io.ReadAll(in); string(rest) != transport.Chunked.End() || err != nil {
 		t.Fatalf("got %q, %v", rest, err)
 	}
 }

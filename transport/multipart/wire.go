@@ -40,7 +40,7 @@ func (b boundary) stream() transport.Stream {
 		Whole: func(response *graphql.Response) []byte {
 			return b.appendPart(b.appendDelimiter(nil, more), payload(transport.EncodeResponse(response)), last)
 		},
-		Wire: wire{boundary: b},
+		Wire: func(body transport.Body) transport.Wire { return wire{framing: framing{b, body}} },
 	}
 }
 
@@ -68,22 +68,28 @@ func (b boundary) appendPart(dst, json []byte, then string) []byte {
 	return b.appendDelimiter(append(dst, json...), then)
 }
 
-// AppendEvent implements delivery.Framing: an event is a chunk, whole for everybody.
-func (b boundary) AppendEvent(dst []byte, e *delivery.Event) []byte {
-	return transport.AppendChunk(dst, b.appendPart(nil, payload(e.Payload), more))
+// framing is how an event becomes a part of the body, whole for everybody.
+type framing struct {
+	boundary
+	body transport.Body
+}
+
+// AppendEvent implements delivery.Framing.
+func (f framing) AppendEvent(dst []byte, e *delivery.Event) []byte {
+	return f.body.Append(dst, f.appendPart(nil, payload(e.Payload), more))
 }
 
 // wire is the protocol on one response.
 type wire struct {
 	transport.OneWay
-	boundary
+	framing
 }
 
-// part returns a part as a chunk.
-func (w wire) part(json []byte) []byte { return transport.Chunk(w.appendPart(nil, json, more)) }
+// part returns a part of the response as one of the body.
+func (w wire) part(json []byte) []byte { return w.body.Part(w.appendPart(nil, json, more)) }
 
 // Framing implements transport.Wire.
-func (w wire) Framing(string) (delivery.Framing, []byte) { return w.boundary, nil }
+func (w wire) Framing(string) (delivery.Framing, []byte) { return w.framing, nil }
 
 // Position implements transport.Wire: a part without payload, which the Apollo clients pass over. A link
 // of theirs that looks at it finds the cursor where an event has it.
@@ -117,5 +123,5 @@ func (w wire) Farewell(reason transport.Reason) []byte {
 	if errors := reason.AsErrors(); errors != nil {
 		told = slices.Concat([]byte(`{"payload":null,"errors":`), transport.EncodeErrors(errors), []byte("}"))
 	}
-	return append(transport.Chunk(w.appendPart(nil, told, last)), transport.LastChunk...)
+	return append(w.body.Part(w.appendPart(nil, told, last)), w.body.End()...)
 }

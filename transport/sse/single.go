@@ -70,7 +70,7 @@ func shownToken(r *http.Request) string {
 
 // Do answers the request, or leaves the stream to a [transport.Conn].
 func (t Single) Do(w http.ResponseWriter, r *http.Request, executor graphql.GraphExecutor) {
-	if !t.Service.Admit(w) {
+	if r.Method == http.MethodGet && !t.Service.AdmitStream(w, r, events) || r.Method != http.MethodGet && !t.Service.Admit(w) {
 		return
 	}
 	var refusal *transport.Refusal

@@ -98,7 +98,7 @@ func (s *stream) appendAnswer(dst, id, head, payload []byte) []byte {
 	return s.appendBlock(dst, "complete", id, nil)
 }
 
-// appendBlock appends a chunk: an event, or with no kind what only tells positions.
+// appendBlock appends a part of the body: an event, or with no kind what only tells positions.
 func (s *stream) appendBlock(dst []byte, kind string, id, payload []byte) []byte {
 	b := append(s.scratch[:0], "id: "...)
 	b = append(s.progress.Append(b, s.opened.ID), '\n')
@@ -106,7 +106,7 @@ func (s *stream) appendBlock(dst []byte, kind string, id, payload []byte) []byte
 		b = appendData(append(b, "event: "+kind+"\n"...), id, payload)
 	}
 	s.scratch = append(b, '\n')
-	dst = transport.AppendChunk(dst, s.scratch)
+	dst = s.body.Append(dst, s.scratch)
 	if cap(s.scratch) > maxScratch {
 		s.scratch = nil
 	}
@@ -133,10 +133,10 @@ func appendData(dst, id, payload []byte) []byte {
 }
 
 // Result implements transport.Wire, as do Errors and Complete, for what is no operation of a reservation.
-func (*stream) Result(id string, response *graphql.Response) []byte {
+func (s *stream) Result(id string, response *graphql.Response) []byte {
 	quoted, _ := json.Marshal(id)
 	b := appendData([]byte("event: next\n"), quoted, transport.EncodeResponse(response))
-	return transport.Chunk(append(appendData(append(b, "\nevent: complete\n"...), quoted, nil), '\n'))
+	return s.body.Part(append(appendData(append(b, "\nevent: complete\n"...), quoted, nil), '\n'))
 }
 
 // Errors implements transport.Wire.
@@ -145,13 +145,13 @@ func (s *stream) Errors(id string, errors gqlerror.List) []byte {
 }
 
 // Complete implements transport.Wire.
-func (*stream) Complete(id string) []byte {
+func (s *stream) Complete(id string) []byte {
 	quoted, _ := json.Marshal(id)
-	return transport.Chunk(append(appendData([]byte("event: complete\n"), quoted, nil), '\n'))
+	return s.body.Part(append(appendData([]byte("event: complete\n"), quoted, nil), '\n'))
 }
 
 // Heartbeat implements transport.Wire: a comment.
-func (*stream) Heartbeat() []byte { return heartbeat }
+func (s *stream) Heartbeat() []byte { return s.body.Part(comment) }
 
 // Farewell implements transport.Wire. A client that may come back is told when. Where it may not, each of its
 // operations ends with the reason.
@@ -162,7 +162,7 @@ func (s *stream) Farewell(reason transport.Reason) []byte {
 			last = append(last, s.Errors(id, errors)...)
 		}
 	} else if reason.Retry {
-		last = transport.Chunk(retry(retryAfterEnd))
+		last = s.body.Part(retry(retryAfterEnd))
 	}
-	return append(last, transport.LastChunk...)
+	return append(last, s.body.End()...)
 }

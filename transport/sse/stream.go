@@ -33,6 +33,7 @@ var (
 type stream struct {
 	transport.OneWay
 	mode    Single
+	body    transport.Body
 	opened  *reservation.Reservation
 	conn    *transport.Conn
 	unwatch func()
@@ -70,8 +71,8 @@ func (t Single) openStream(w http.ResponseWriter, r *http.Request, executor grap
 	switch {
 	case !transport.ParseAccept(r.Header).EventStream():
 		return refuse(http.StatusNotAcceptable, transport.CodeBadInput, "a reserved stream is opened with Accept: text/event-stream")
-	case r.ProtoMajor != 1 || r.ProtoMinor < 1:
-		return refuse(http.StatusHTTPVersionNotSupported, transport.CodeBadInput, "event streams are served over HTTP/1.1")
+	case events.Unfit(r) != nil:
+		return events.Unfit(r)
 	case !t.Service.Charge(w, r):
 		return nil
 	}
@@ -128,7 +129,7 @@ func progressOf(r *http.Request, id string) (*reservation.Progress, error) {
 // open claims the reservation and takes the socket over.
 func (t Single) open(w http.ResponseWriter, r *http.Request, base context.Context, executor graphql.GraphExecutor,
 	found *reservation.Reservation, holder reservation.Holder, from *reservation.Progress) *transport.Refusal {
-	s := &stream{mode: t, carried: map[string]uint64{}, tries: map[uint64]int{}, syncing: true}
+	s := &stream{mode: t, body: transport.BodyOf(r), carried: map[string]uint64{}, tries: map[uint64]int{}, syncing: true}
 	var err error
 	if s.unwatch, err = t.Book.Watch(r.Context(), found.ID, s.look); err != nil {
 		return t.failure(err)
@@ -138,19 +139,14 @@ func (t Single) open(w http.ResponseWriter, r *http.Request, base context.Contex
 		return t.failure(err)
 	}
 	s.progress, s.taken = s.opened.Progress(from), s.opened.First-1
-	greeting := events.Greeting(w.Header())
+	socket, greeting, refusal := events.TakeOver(w, r)
+	if socket == nil {
+		s.ended(reasonOver)
+		return refusal
+	}
 	s.mu.Lock()
 	greeting = s.appendBlock(greeting, "", nil, nil)
 	s.mu.Unlock()
-	socket, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		s.ended(reasonOver)
-		if errors.Is(err, http.ErrNotSupported) {
-			return &transport.Refusal{Status: http.StatusNotImplemented, Code: transport.CodeUnavailable,
-				Message: "event streams can't be served on this connection"}
-		}
-		return nil // the client has gone
-	}
 	conn, ok := t.Service.Connect(transport.Link{
 		Protocol: "sse-single", Socket: socket, Greeting: greeting, Context: base, Executor: executor,
 		Wire: s, Ended: s.ended,
@@ -163,6 +159,7 @@ func (t Single) open(w http.ResponseWriter, r *http.Request, base context.Contex
 	if conn.Identify(conn.Context()) {
 		conn.Go(s.sync)
 	}
+	conn.Attend()
 	return nil
 }
 

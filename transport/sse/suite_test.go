@@ -2,6 +2,9 @@ package sse_test
 
 import (
 	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"strings"
 	"testing"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -11,6 +14,61 @@ import (
 )
 
 func TestScenarios(t *testing.T) { transporttest.Run(t, suiteClient{}) }
+
+func TestScenariosOverTLS(t *testing.T) {
+	t.Parallel()
+	transporttest.Run(t, overTLS{suiteClient{}})
+}
+
+func TestSingleScenariosOverTLS(t *testing.T) {
+	t.Parallel()
+	transporttest.Run(t, overTLS{singleClient{}})
+}
+
+// overTLS is a client by HTTP/1.1 over TLS.
+type overTLS struct{ transporttest.Client }
+
+func (overTLS) Serve(h http.Handler) *httptest.Server { return transporttest.TLS(h) }
+
+func TestScenariosOverHTTP2(t *testing.T) {
+	t.Parallel()
+	transporttest.Run(t, overHTTP2{suiteClient{}})
+}
+
+func TestSingleScenariosOverHTTP2(t *testing.T) {
+	t.Parallel()
+	transporttest.Run(t, overHTTP2{singleClient{}})
+}
+
+// overHTTP2 is a client by HTTP/2, whose streams have a connection each: the scenarios cut them apart.
+type overHTTP2 struct{ transporttest.Client }
+
+func (overHTTP2) Serve(h http.Handler) *httptest.Server {
+	s := transporttest.HTTP2(h)
+	s.Client().Transport.(*http.Transport).DisableKeepAlives = true
+	return s
+}
+
+// TestDrainingOverHTTP2: who comes back by the connection that it has is told to come back by another one.
+func TestDrainingOverHTTP2(t *testing.T) {
+	rig := transporttest.NewRigOver(t, transporttest.HTTP2, transport.Options{}, construct)
+	rig.Service.Close()
+	var addresses []string
+	transporttest.Wait(t, "another connection", func() bool {
+		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
+			addresses = append(addresses, info.Conn.LocalAddr().String())
+		}})
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, rig.Server.URL, strings.NewReader(body(t, ticks)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, text := rig.Do(t, request, http.Header{"Accept": {"text/event-stream"}, "Content-Type": {"application/json"}})
+		if response.StatusCode != http.StatusOK || strings.Count(text, "retry: ") != 2 || strings.Contains(text, "event:") {
+			t.Fatalf("got %d %q", response.StatusCode, text)
+		}
+		return addresses[len(addresses)-1] != addresses[0]
+	})
+}
 
 // suiteClient is the suite's client of distinct connections.
 type suiteClient struct{}

@@ -198,13 +198,18 @@ func TestRefusals(t *testing.T) {
 		refused(t, post(t, rig, body(t, ticks), http.Header{"Content-Type": {"text/plain"}}), 415, "BAD_INPUT")
 	})
 	t.Run("a writer that can't be hijacked is 501", func(t *testing.T) {
-		recorder := record(rig, 1)
+		recorder := record(rig, 1, 1)
 		if recorder.Code != 501 || !strings.Contains(recorder.Body.String(), "UNAVAILABLE") {
 			t.Fatalf("got %d %s", recorder.Code, recorder.Body)
 		}
 	})
-	t.Run("HTTP/2 is 505", func(t *testing.T) {
-		if recorder := record(rig, 2); recorder.Code != 505 {
+	t.Run("a writer of HTTP/2 that knows no time limits is 501", func(t *testing.T) {
+		if recorder := record(rig, 2, 0); recorder.Code != 501 {
+			t.Fatalf("got %d %s", recorder.Code, recorder.Body)
+		}
+	})
+	t.Run("HTTP/1.0 is 505", func(t *testing.T) {
+		if recorder := record(rig, 1, 0); recorder.Code != 505 {
 			t.Fatalf("got %d %s", recorder.Code, recorder.Body)
 		}
 	})
@@ -219,11 +224,11 @@ func TestRefusals(t *testing.T) {
 }
 
 // record serves a subscription without a socket.
-func record(rig *transporttest.Rig, major int) *httptest.ResponseRecorder {
+func record(rig *transporttest.Rig, major, minor int) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"query":"subscription { ticks(log: \"a\") }"}`))
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Accept", "text/event-stream")
-	r.ProtoMajor = major
+	r.ProtoMajor, r.ProtoMinor = major, minor
 	w := httptest.NewRecorder()
 	rig.Server.Config.Handler.ServeHTTP(w, r)
 	return w

@@ -17,7 +17,7 @@ var events = transport.Stream{
 	Protocol: "sse", Name: "event streams", ContentType: "text/event-stream; charset=utf-8",
 	Opening: func() []byte { return retry(time.Second) },
 	Whole:   whole,
-	Wire:    wire{},
+	Wire:    func(b transport.Body) transport.Wire { return wire{body: b} },
 }
 
 // whole returns the events of one response.
@@ -50,29 +50,32 @@ func appendNext(dst, payload []byte, cursor string) []byte {
 // fire it.
 func appendEnd(dst []byte) []byte { return append(dst, "event: complete\ndata:\n\n"...) }
 
-// framing is how an event becomes a chunk, whole for everybody.
-type framing struct{}
+// framing is how an event becomes a part of the body, whole for everybody.
+type framing struct{ body transport.Body }
 
 // AppendEvent implements delivery.Framing.
-func (framing) AppendEvent(dst []byte, e *delivery.Event) []byte {
-	return transport.AppendChunk(dst, appendNext(make([]byte, 0, len(e.Payload)+len(e.Cursor)+32), e.Payload, e.Cursor))
+func (f framing) AppendEvent(dst []byte, e *delivery.Event) []byte {
+	return f.body.Append(dst, appendNext(make([]byte, 0, len(e.Payload)+len(e.Cursor)+32), e.Payload, e.Cursor))
 }
 
 // wire is the protocol on one stream. The only operation's id is "".
-type wire struct{ transport.OneWay }
+type wire struct {
+	transport.OneWay
+	body transport.Body
+}
 
 // Framing implements transport.Wire.
-func (wire) Framing(string) (delivery.Framing, []byte) { return framing{}, nil }
+func (w wire) Framing(string) (delivery.Framing, []byte) { return framing{w.body}, nil }
 
 // Position implements transport.Wire: a block without data, which fires no event but is
 // remembered for Last-Event-ID.
-func (wire) Position(_, cursor string) []byte {
-	return transport.Chunk([]byte("id: " + cursor + "\n\n"))
+func (w wire) Position(_, cursor string) []byte {
+	return w.body.Part([]byte("id: " + cursor + "\n\n"))
 }
 
 // Result implements transport.Wire.
-func (wire) Result(_ string, response *graphql.Response) []byte {
-	return transport.Chunk(whole(response))
+func (w wire) Result(_ string, response *graphql.Response) []byte {
+	return w.body.Part(whole(response))
 }
 
 // Errors implements transport.Wire.
@@ -81,12 +84,12 @@ func (w wire) Errors(id string, errors gqlerror.List) []byte {
 }
 
 // Complete implements transport.Wire.
-func (wire) Complete(string) []byte { return transport.Chunk(appendEnd(nil)) }
+func (w wire) Complete(string) []byte { return w.body.Part(appendEnd(nil)) }
 
-var heartbeat = transport.Chunk([]byte(":\n\n"))
+var comment = []byte(":\n\n")
 
 // Heartbeat implements transport.Wire: a comment.
-func (wire) Heartbeat() []byte { return heartbeat }
+func (w wire) Heartbeat() []byte { return w.body.Part(comment) }
 
 // Farewell implements transport.Wire. A client that may come back is told when, one that may not is
 // told why.
@@ -95,7 +98,7 @@ func (w wire) Farewell(reason transport.Reason) []byte {
 	if errors := reason.AsErrors(); errors != nil {
 		last = w.Errors("", errors)
 	} else if reason.Retry {
-		last = transport.Chunk(retry(2 * time.Second))
+		last = w.body.Part(retry(2 * time.Second))
 	}
-	return append(last, transport.LastChunk...)
+	return append(last, w.body.End()...)
 }

@@ -65,7 +65,7 @@ func (s suite) cuts(t *testing.T) {
 		if refused := s.client.Subscribe(t, rig, "ada", ticks("a"), ""); refused.Next().Kind != End {
 			t.Error("a stream of a server that stops")
 		}
-		r.rig = newRig(t, rig.Logs, transport.Options{}, s.client.Construct) // another node
+		r.rig = s.node(t, rig.Logs, transport.Options{}) // another node
 		r.connect()
 		w.write(2)
 		r.readTo(w.written)

@@ -52,17 +52,23 @@ type Rig struct {
 	kicked map[string]bool            // viewers and logs
 }
 
-// NewRig starts a server with the transports constructed; the options' Hub and Open are the
+// NewRig starts a server with the transports constructed, over HTTP/1.1; the options' Hub and Open are the
 // rig's. Unless the options say otherwise, the viewer is named by the "viewer" member of
 // connection_init or by the header Viewer, and "bad" is refused. The rig ends with the test, after
 // a check that nothing is left.
 func NewRig(t testing.TB, options transport.Options, transports ...func(*transport.Service) graphql.Transport) *Rig {
 	t.Helper()
-	return newRig(t, newLogs(), options, transports...)
+	return NewRigOver(t, httptest.NewServer, options, transports...)
+}
+
+// NewRigOver is NewRig with a server that serve starts, such as [TLS].
+func NewRigOver(t testing.TB, serve func(http.Handler) *httptest.Server, options transport.Options, transports ...func(*transport.Service) graphql.Transport) *Rig {
+	t.Helper()
+	return newRig(t, serve, newLogs(), options, transports...)
 }
 
 // newRig starts another node over logs.
-func newRig(t testing.TB, logs *Logs, options transport.Options, transports ...func(*transport.Service) graphql.Transport) *Rig {
+func newRig(t testing.TB, serve func(http.Handler) *httptest.Server, logs *Logs, options transport.Options, transports ...func(*transport.Service) graphql.Transport) *Rig {
 	t.Helper()
 	rig := &Rig{
 		Logs: logs, states: newStates(), registry: prometheus.NewRegistry(), Log: &Buffer{},
@@ -79,7 +85,7 @@ func newRig(t testing.TB, logs *Logs, options transport.Options, transports ...f
 	for _, construct := range transports {
 		gql.AddTransport(construct(rig.Service))
 	}
-	rig.Server = httptest.NewServer(gql)
+	rig.Server = serve(gql)
 	t.Cleanup(func() { rig.close(t) })
 	return rig
 }

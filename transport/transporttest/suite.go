@@ -2,6 +2,7 @@ package transporttest
 
 import (
 	"fmt"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -109,7 +110,17 @@ type suite struct{ client Client }
 
 func (s suite) rig(t *testing.T, options transport.Options) *Rig {
 	t.Helper()
-	return NewRig(t, options, s.client.Construct)
+	return s.node(t, newLogs(), options)
+}
+
+// node starts another node over logs.
+func (s suite) node(t *testing.T, logs *Logs, options transport.Options) *Rig {
+	t.Helper()
+	serve := httptest.NewServer
+	if server, ok := s.client.(Server); ok {
+		serve = server.Serve
+	}
+	return newRig(t, serve, logs, options, s.client.Construct)
 }
 
 func ticks(log string) string { return fmt.Sprintf(`subscription { ticks(log: %q) }`, log) }
