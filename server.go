@@ -250,7 +250,7 @@ func (s *server) listen() error {
 
 // url is where clients find the server.
 func (s *server) url() string {
-	if s.main.TLSConfig != nil {
+	if s.config.TLSCert != "" { // net/http has a TLS configuration of its own by now
 		return "https://" + s.main.Addr
 	}
 	return "http://" + s.main.Addr
