@@ -38,8 +38,9 @@ func NewService(store Store, log eventlog.Log, limits Limits) *Service {
 	}
 }
 
-// maxTries bounds how often one request decides because what it rested on moved.
-const maxTries = 5
+// maxTries bounds how often one request decides because what it rested on moved. Each time another one has
+// succeeded: so many at once, about the same thing, are all served.
+const maxTries = 25
 
 // maxReads is the same for a page, which nobody else's haste should cost a reader.
 const maxReads = 50

@@ -60,7 +60,7 @@ func TestDecidesAgainAFewTimesWhenAVersionMoved(t *testing.T) {
 		},
 	}
 	for name := range changes(t.Context(), nil) {
-		limit := 5
+		limit := 25
 		if name == "messages" {
 			limit = 50 // a page
 		}

@@ -27,7 +27,7 @@ func (s suite) cuts(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rig := s.rig(t, transport.Options{Heartbeat: 400 * time.Millisecond, WriteTimeout: time.Second, CloseTimeout: 200 * time.Millisecond})
+			rig := s.rig(t, transport.Options{Heartbeat: time.Second, WriteTimeout: 2 * time.Second, CloseTimeout: 200 * time.Millisecond})
 			l := newLine(t, rig)
 			r, w := s.reader(t, rig, "ada", "a"), &writer{rig: rig, log: "a", padding: noise(fillSize)}
 			w.write(2)
