@@ -18,7 +18,7 @@ import (
 )
 
 // scriptTime is how long a script may run.
-var scriptTime = time.Duration(parleytest.Scale(2, 15)) * time.Minute
+var scriptTime = time.Duration(parleytest.Scale(8, 15)) * time.Minute
 
 // script is a program of browser/ or clients/ that Node runs beside a test. They talk in lines of JSON: the test
 // gives settings first, the script tells facts, and waits for a line when it asks for something.
