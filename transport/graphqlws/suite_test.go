@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -22,13 +21,8 @@ func TestScenarios(t *testing.T) {
 
 func TestScenariosOverTLS(t *testing.T) {
 	t.Parallel()
-	transporttest.Run(t, overTLS{suiteClient{subprotocol: graphqlws.Subprotocol, start: "subscribe", stop: "complete"}})
+	transporttest.Run(t, transporttest.OverTLS{Client: suiteClient{subprotocol: graphqlws.Subprotocol, start: "subscribe", stop: "complete"}})
 }
-
-// overTLS is a client by HTTP/1.1 over TLS.
-type overTLS struct{ transporttest.Client }
-
-func (overTLS) Serve(h http.Handler) *httptest.Server { return transporttest.TLS(h) }
 
 func TestNotOverHTTP2(t *testing.T) {
 	rig := transporttest.NewRigOver(t, transporttest.HTTP2, transport.Options{}, construct)

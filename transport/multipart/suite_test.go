@@ -3,7 +3,6 @@ package multipart_test
 import (
 	"encoding/json"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -16,26 +15,12 @@ func TestScenarios(t *testing.T) { transporttest.Run(t, suiteClient{}) }
 
 func TestScenariosOverTLS(t *testing.T) {
 	t.Parallel()
-	transporttest.Run(t, overTLS{suiteClient{}})
+	transporttest.Run(t, transporttest.OverTLS{Client: suiteClient{}})
 }
-
-// overTLS is a client by HTTP/1.1 over TLS.
-type overTLS struct{ transporttest.Client }
-
-func (overTLS) Serve(h http.Handler) *httptest.Server { return transporttest.TLS(h) }
 
 func TestScenariosOverHTTP2(t *testing.T) {
 	t.Parallel()
-	transporttest.Run(t, overHTTP2{suiteClient{}})
-}
-
-// overHTTP2 is a client by HTTP/2, whose streams have a connection each: the scenarios cut them apart.
-type overHTTP2 struct{ transporttest.Client }
-
-func (overHTTP2) Serve(h http.Handler) *httptest.Server {
-	s := transporttest.HTTP2(h)
-	s.Client().Transport.(*http.Transport).DisableKeepAlives = true
-	return s
+	transporttest.Run(t, transporttest.OverHTTP2{Client: suiteClient{}})
 }
 
 type suiteClient struct{}

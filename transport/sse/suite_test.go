@@ -2,7 +2,6 @@ package sse_test
 
 import (
 	"net/http"
-	"net/http/httptest"
 	"net/http/httptrace"
 	"strings"
 	"testing"
@@ -17,36 +16,22 @@ func TestScenarios(t *testing.T) { transporttest.Run(t, suiteClient{}) }
 
 func TestScenariosOverTLS(t *testing.T) {
 	t.Parallel()
-	transporttest.Run(t, overTLS{suiteClient{}})
+	transporttest.Run(t, transporttest.OverTLS{Client: suiteClient{}})
 }
 
 func TestSingleScenariosOverTLS(t *testing.T) {
 	t.Parallel()
-	transporttest.Run(t, overTLS{singleClient{}})
+	transporttest.Run(t, transporttest.OverTLS{Client: singleClient{}})
 }
-
-// overTLS is a client by HTTP/1.1 over TLS.
-type overTLS struct{ transporttest.Client }
-
-func (overTLS) Serve(h http.Handler) *httptest.Server { return transporttest.TLS(h) }
 
 func TestScenariosOverHTTP2(t *testing.T) {
 	t.Parallel()
-	transporttest.Run(t, overHTTP2{suiteClient{}})
+	transporttest.Run(t, transporttest.OverHTTP2{Client: suiteClient{}})
 }
 
 func TestSingleScenariosOverHTTP2(t *testing.T) {
 	t.Parallel()
-	transporttest.Run(t, overHTTP2{singleClient{}})
-}
-
-// overHTTP2 is a client by HTTP/2, whose streams have a connection each: the scenarios cut them apart.
-type overHTTP2 struct{ transporttest.Client }
-
-func (overHTTP2) Serve(h http.Handler) *httptest.Server {
-	s := transporttest.HTTP2(h)
-	s.Client().Transport.(*http.Transport).DisableKeepAlives = true
-	return s
+	transporttest.Run(t, transporttest.OverHTTP2{Client: singleClient{}})
 }
 
 // TestDrainingOverHTTP2: who comes back by the connection that it has is told to come back by another one.

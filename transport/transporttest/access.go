@@ -92,7 +92,7 @@ func (s suite) expiry(t *testing.T) {
 		return time.Now().Add(50 * time.Millisecond), ViewerFrom(ctx) == "ada"
 	}})
 	stream := s.client.Subscribe(t, rig, "ada", ticks("a"), "")
-	if got := end(t, stream); got.Code != "UNAUTHENTICATED" {
+	if got := endOf(stream.Next); got.Code != "UNAUTHENTICATED" {
 		t.Fatalf("got %+v", got)
 	}
 	stream.Close()

@@ -91,17 +91,7 @@ func (r *reader) readTo(count int) {
 // readToEnd reads on until the connection is over, and returns that with the last code told.
 func (r *reader) readToEnd() Item {
 	r.t.Helper()
-	code := ""
-	for {
-		item := r.read()
-		if item.Code != "" {
-			code = item.Code
-		}
-		if item.Kind == End {
-			item.Code = code
-			return item
-		}
-	}
+	return endOf(r.read)
 }
 
 // comeBack connects until so many events were seen, whatever ends its connections.

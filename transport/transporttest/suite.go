@@ -139,12 +139,11 @@ func event(t testing.TB, stream Stream) Item {
 	}
 }
 
-// end reads on until the connection is over, and returns that with the last code told.
-func end(t testing.TB, stream Stream) Item {
-	t.Helper()
+// endOf reads items up to the end of a connection, and returns that with the last code told.
+func endOf(next func() Item) Item {
 	code := ""
 	for {
-		item := stream.Next()
+		item := next()
 		if item.Code != "" {
 			code = item.Code
 		}

@@ -15,6 +15,22 @@ type Server interface {
 	Serve(http.Handler) *httptest.Server
 }
 
+// OverTLS is a client by HTTP/1.1 over TLS.
+type OverTLS struct{ Client }
+
+// Serve implements Server.
+func (OverTLS) Serve(h http.Handler) *httptest.Server { return TLS(h) }
+
+// OverHTTP2 is a client by HTTP/2, whose streams have a connection each: the scenarios cut them apart.
+type OverHTTP2 struct{ Client }
+
+// Serve implements Server.
+func (OverHTTP2) Serve(h http.Handler) *httptest.Server {
+	s := HTTP2(h)
+	s.Client().Transport.(*http.Transport).DisableKeepAlives = true
+	return s
+}
+
 // TLS serves HTTP/1.1 over TLS.
 func TLS(h http.Handler) *httptest.Server { return serveTLS(h, false) }
 
