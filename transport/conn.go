@@ -27,7 +27,7 @@ type Conn struct {
 
 	mu         sync.Mutex
 	ctx        context.Context
-	cancel     context.CancelFunc
+	ended      scopeEnd
 	operations operations
 	active     int32 // operations that run
 	// answered counts operations whose end waits in the outbox, perhaps; it changes under mu.
@@ -43,8 +43,8 @@ type Conn struct {
 	raw     rawSocket
 	rest    []byte // of what was begun to be written; guarded by writing
 
-	release          func() // what Identify got; read after the crew's end
-	leave, leaveUser func() // of Options.Counts; read after the crew's end
+	release func() // what Identify got; read after the crew's end
+	ofUser  bool   // it is counted for its user; read after the crew's end
 
 	reader  reader
 	reading sync.WaitGroup  // until nobody reads any more
@@ -59,7 +59,7 @@ type link struct {
 	wire     Wire
 	silence  time.Duration
 	single   bool
-	ended    func(Reason)
+	farewell func(Reason)
 }
 
 // Connect makes a connection of a link and starts it. While the node stops it closes the socket
@@ -67,15 +67,14 @@ type link struct {
 func (s *Service) Connect(l Link) (*Conn, bool) {
 	c := &Conn{service: s, link: link{l.Protocol, l.Socket, l.Executor, l.Wire, l.Silence, l.Single, l.Ended}}
 	c.reading.Add(1)
-	c.base, c.cancel = context.WithCancel(context.WithValue(l.Context, connKey{}, c))
-	c.ctx = c.base
+	c.base = l.Context
+	c.ctx = (*scope)(c)
 	c.raw = takeOver(l.Socket)
 	c.outbox.Open(s.options.HighWater, (*outlet)(c))
 	full := c.enter(l.Context)
 	c.startPulse()
 	if !s.add(c) {
 		s.agenda.remove(c)
-		c.cancel()
 		c.leaveCounts()
 		_ = l.Socket.Close() // there is nothing to lose yet
 		return nil, false
@@ -148,16 +147,8 @@ func (c *Conn) Renew(identify func(base context.Context) context.Context) {
 	c.crew.Do(func() {
 		c.renewing.Lock() // whose token it is, and what that entitles to, change as one
 		defer c.renewing.Unlock()
-		c.identified(identify(c.base))
+		c.identified(identify((*scope)(c)))
 	})
-}
-
-type connKey struct{}
-
-// ConnFrom returns the connection that an operation runs on, nil if that isn't one that lasts.
-func ConnFrom(ctx context.Context) *Conn {
-	c, _ := ctx.Value(connKey{}).(*Conn)
-	return c
 }
 
 // outlet is what the outbox may do with the connection.
@@ -210,7 +201,7 @@ func (c *Conn) Closing() bool {
 // shutDown ends operations, says farewell, waits a while for the peer's, and gives up everything.
 func (c *Conn) shutDown(reason Reason) {
 	defer c.service.remove(c, reason)
-	c.cancel()
+	c.endScope()
 	c.stopOperations()
 	if reason.Code == ReasonGone.Code || !c.sayFarewell(reason) {
 		c.outbox.Close()
@@ -222,8 +213,8 @@ func (c *Conn) shutDown(reason Reason) {
 	if c.release != nil {
 		c.release()
 	}
-	if c.ended != nil {
-		c.ended(reason)
+	if c.farewell != nil {
+		c.farewell(reason)
 	}
 	c.leaveCounts()
 }
