@@ -6,3 +6,9 @@ import "parley/delivery"
 func (c *Conn) NewLane(framing delivery.Framing, suffix []byte) *delivery.Lane {
 	return c.outbox.NewLane(framing, suffix)
 }
+
+// Reading is the state of a connection's reading.
+type Reading struct{ reader }
+
+func (r *Reading) Wake() bool { return r.wake() }
+func (r *Reading) Rest() bool { return r.rest() }

@@ -39,32 +39,42 @@ func (c *Conn) startReading(early []byte) {
 		c.reading.Done()
 		return
 	}
-	_, secured := securedOf(c.socket) // which may have read already what isn't taken from it yet
-	waits := len(early) == 0 && !secured
-	if waits {
-		c.reader.state.Store(parked)
-	}
 	c.reader.watched = true // before the first event
 	if !c.service.watcher.watch(c) {
 		c.reader.watched = false
-		c.reader.state.Store(reads)
 	}
-	switch {
-	case !waits:
+	_, secured := securedOf(c.socket) // which may have read already what isn't taken from it yet
+	if len(early) > 0 || secured || !c.pause() {
 		c.crew.Work(&c.service.workers, func() { c.burst(early) })
-	case !c.reader.watched:
-		c.crew.Go(c.park)
 	}
 }
 
 // readable is called by the watcher when there is something to read.
 func (c *Conn) readable() {
-	if c.reader.state.CompareAndSwap(parked, reads) {
+	if c.reader.wake() {
 		c.crew.Work(&c.service.workers, func() { c.burst(nil) })
-		return
 	}
-	// It is parked again at the earliest after another look.
-	c.reader.state.CompareAndSwap(reads, readsOn)
+}
+
+// wake says that there is something to read; true means that nobody has the reading, and the caller has it now.
+func (r *reader) wake() bool {
+	for {
+		switch {
+		case r.state.CompareAndSwap(parked, reads):
+			return true
+		case r.state.CompareAndSwap(reads, readsOn), r.state.Load() == readsOn:
+			return false
+		} // else it was parked in between, perhaps without another look
+	}
+}
+
+// rest gives up the reading; false means that there may be more, and the caller has it still.
+func (r *reader) rest() bool {
+	if r.state.CompareAndSwap(reads, parked) {
+		return true
+	}
+	r.state.Store(reads)
+	return false
 }
 
 // finishReading waits for the end of reading, which comes with the peer's farewell or end, or when closing takes too long.
@@ -123,8 +133,7 @@ func (c *Conn) burst(early []byte) {
 // pause leaves the reading to whoever waits for more; false means that there may be more already.
 func (c *Conn) pause() bool {
 	if c.reader.watched {
-		if !c.reader.state.CompareAndSwap(reads, parked) {
-			c.reader.state.Store(reads)
+		if !c.reader.rest() {
 			return false
 		}
 		if !c.Closing() || !c.reader.state.CompareAndSwap(parked, reads) { // else finishReading has found us reading
