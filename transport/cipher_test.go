@@ -3,13 +3,17 @@ package transport_test
 import (
 	"bytes"
 	crand "crypto/rand"
+	"crypto/tls"
+	"errors"
 	"io"
 	"math/rand/v2"
+	"net"
 	"testing"
 	"time"
 
 	"parley/delivery"
 	"parley/transport"
+	"parley/transport/transporttest"
 )
 
 // TestOverTLS: what is put while the peer stands still comes in order when it reads, however the pieces fall.
@@ -72,4 +76,61 @@ func TestRecordsOfTLSItself(t *testing.T) {
 	if !refused {
 		t.Error("a megabyte waits")
 	}
+}
+
+// sealed returns what a client's TLS would send by what use does, cut anywhere by whoever sends it.
+func sealed(t *testing.T, far *tls.Conn, use func() error) []byte {
+	t.Helper()
+	socket := far.NetConn().(*heldSocket)
+	socket.held = &bytes.Buffer{}
+	defer func() { socket.held = nil }()
+	if err := use(); err != nil {
+		t.Fatal(err)
+	}
+	return socket.held.Bytes()
+}
+
+// heldSocket keeps what is written while it is held.
+type heldSocket struct {
+	net.Conn
+	held *bytes.Buffer
+}
+
+func (s *heldSocket) Write(p []byte) (int, error) {
+	if s.held != nil {
+		return s.held.Write(p)
+	}
+	return s.Conn.Write(p)
+}
+
+// TestEndWithinRecord: what came before TLS's own farewell is received, however that is cut. Up to TLS 1.2 its record shows
+// what it is, so that a tls.Conn looks for the rest of it at once.
+func TestEndWithinRecord(t *testing.T) {
+	service := transport.NewService(transport.Options{Hub: delivery.NewHub(nil, delivery.Options{})})
+	defer service.Close()
+	near, far := tlsPairUpTo(t, tls.VersionTLS12)
+	defer func() { _ = far.Close() }()
+	if _, ok := service.Connect(transport.Link{Protocol: "lines", Socket: near, Wire: lineWire{}, Context: t.Context()}); !ok {
+		t.Fatal("not connected")
+	}
+	records := sealed(t, far, func() error {
+		_, err := io.WriteString(far, "hel")
+		_, err2 := io.WriteString(far, "lo\n")
+		return errors.Join(err, err2)
+	})
+	farewell := sealed(t, far, far.CloseWrite)
+	socket := far.NetConn()
+	_ = socket.SetWriteDeadline(time.Time{}) // TLS has said its last word
+	if _, err := socket.Write(append(records, farewell[:7]...)); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, len("echo hello\n"))
+	_ = far.SetReadDeadline(time.Now().Add(transporttest.Patience)) // fails only when it is closed
+	if _, err := io.ReadFull(far, got); err != nil || string(got) != "echo hello\n" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if _, err := socket.Write(farewell[7:]); err != nil {
+		t.Fatal(err)
+	}
+	transporttest.Wait(t, "it has ended", func() bool { return service.Len() == 0 })
 }

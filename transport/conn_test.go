@@ -196,6 +196,17 @@ func TestConnSilence(t *testing.T) {
 		}
 		p.wantEnd()
 	})
+	onConn(t, "asks again who stood still", func(t *testing.T, service *transport.Service) {
+		begin := time.Now()
+		conn, p := connect(t, service, transport.Link{Silence: 2 * beat})
+		p.want("beat")
+		conn.Send([]byte("waits\n"))
+		time.Sleep(time.Until(begin.Add(3*beat - time.Millisecond)))
+		p.want("waits", "beat")
+		p.send("here")
+		p.want("echo here")
+		_ = p.conn.Close()
+	})
 	onConn(t, "gives up who doesn't read, without a word", func(t *testing.T, service *transport.Service) {
 		begin := time.Now()
 		conn, p := connect(t, service, transport.Link{Greeting: []byte("hello\n")})

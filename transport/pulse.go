@@ -107,8 +107,8 @@ func (c *Conn) due() (reason *Reason, beat bool) {
 	switch {
 	case c.pulse.overdue != nil && time.Now().UnixMilli() >= c.pulse.deadline:
 		return c.pulse.overdue, false
-	case asked && now >= silent && flushing: // so it can't have seen the heartbeat
-		c.pulse.asked = now
+	case asked && now >= silent && flushing: // so it can't have seen the heartbeat, and is asked again when it can
+		c.pulse.asked = 0
 	case asked && now >= silent:
 		return &ReasonSilent, false
 	}

@@ -212,7 +212,7 @@ var intakes = sync.Pool{New: func() any {
 
 func (in *intake) release() {
 	in.buffer.Reset(in)
-	in.conn, in.early, in.limited = nil, nil, false
+	in.conn, in.early, in.eager, in.limited = nil, nil, false, false
 	intakes.Put(in)
 }
 
@@ -268,8 +268,11 @@ func (in *intake) Read(p []byte) (int, error) {
 	}
 	if in.conn.reader.watched {
 		n, err := in.there(p)
+		if n > 0 {
+			return n, nil // what else there is to say is said to who reads on
+		}
 		if in.eager || !errors.Is(err, errNothing) {
-			return n, err
+			return 0, err
 		}
 	}
 	if !in.limited { // once for all of a message

@@ -39,6 +39,12 @@ func tcpPair(b testing.TB) (near, far net.Conn) {
 // tlsPair is the two ends of a TLS connection over loopback, after the handshake.
 func tlsPair(b testing.TB) (near, far *tls.Conn) {
 	b.Helper()
+	return tlsPairUpTo(b, tls.VersionTLS13)
+}
+
+// tlsPairUpTo is tlsPair, up to a version of TLS.
+func tlsPairUpTo(b testing.TB, version uint16) (near, far *tls.Conn) {
+	b.Helper()
 	server := httptest.NewUnstartedServer(nil)
 	server.StartTLS()
 	defer server.Close()
@@ -57,7 +63,7 @@ func tlsPair(b testing.TB) (near, far *tls.Conn) {
 		b.Fatal(err)
 	}
 	near = tls.Server(socket, &tls.Config{Certificates: server.TLS.Certificates})
-	far = tls.Client(client, &tls.Config{InsecureSkipVerify: true}) // it is ours
+	far = tls.Client(&heldSocket{Conn: client}, &tls.Config{InsecureSkipVerify: true, MaxVersion: version}) // it is ours
 	shaken := make(chan error, 1)
 	go func() { shaken <- near.HandshakeContext(b.Context()) }()
 	if err := far.HandshakeContext(b.Context()); err != nil {
