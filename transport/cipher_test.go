@@ -134,3 +134,43 @@ func TestEndWithinRecord(t *testing.T) {
 	}
 	transporttest.Wait(t, "it has ended", func() bool { return service.Len() == 0 })
 }
+
+// TestRecordsInPieces: messages are received whole, however records and messages are cut and whenever the pieces come.
+func TestRecordsInPieces(t *testing.T) {
+	service := transport.NewService(transport.Options{Hub: delivery.NewHub(nil, delivery.Options{})})
+	defer service.Close()
+	near, far := tlsPair(t)
+	defer func() { _ = far.Close() }()
+	if _, ok := service.Connect(transport.Link{Protocol: "lines", Socket: near, Wire: lineWire{}, Context: t.Context()}); !ok {
+		t.Fatal("not connected")
+	}
+	_ = far.SetDeadline(time.Now().Add(transporttest.Patience)) // fails only when it is closed
+	want := func(text string) {
+		t.Helper()
+		got := make([]byte, len(text))
+		if _, err := io.ReadFull(far, got); err != nil || string(got) != text {
+			t.Fatalf("got %q, %v, want %q", got, err, text)
+		}
+	}
+	records := sealed(t, far, func() (err error) {
+		for _, text := range []string{"one\ntw", "o\n", "three\n", "four\nfi"} {
+			_, e := io.WriteString(far, text)
+			err = errors.Join(err, e)
+		}
+		return err
+	})
+	rest := sealed(t, far, func() error { _, err := io.WriteString(far, "ve\nsix\n"); return err })
+	write := func(b []byte) {
+		t.Helper()
+		if _, err := far.NetConn().Write(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(append(records, rest[:3]...)) // whole records, half a message, and half a record's head
+	want("echo one\necho two\necho three\necho four\n")
+	for i := range rest[3:] {
+		time.Sleep(time.Millisecond) // as a piece of its own
+		write(rest[3+i : 4+i])
+	}
+	want("echo five\necho six\n")
+}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"net"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -94,4 +95,42 @@ func TestClosesBeforeItReads(t *testing.T) {
 		t.Errorf("got %q, %v", line, err)
 	}
 	transporttest.Wait(t, "it has ended", func() bool { return service.Len() == 0 })
+}
+
+// TestReadsNoMoreThanIsAnswered: of a peer that doesn't read the answers no more is read, until it does.
+func TestReadsNoMoreThanIsAnswered(t *testing.T) {
+	service := transport.NewService(transport.Options{Hub: delivery.NewHub(nil, delivery.Options{}), HighWater: 64 << 10})
+	defer service.Close()
+	near, far := tcpPair(t)
+	defer func() { _ = far.Close() }()
+	if _, ok := service.Connect(transport.Link{Protocol: "lines", Socket: near, Wire: lineWire{}, Context: t.Context()}); !ok {
+		t.Fatal("not connected")
+	}
+	const most = 64 << 20 // far more than sockets and the outbox hold
+	line := []byte(strings.Repeat("x", 1023) + "\n")
+	written := 0
+	for written < most {
+		_ = far.SetWriteDeadline(time.Now().Add(time.Second)) // fails only when it is closed
+		n, err := far.Write(line[written%len(line):])
+		if written += n; err != nil {
+			break
+		}
+	}
+	if written == most {
+		t.Error("all was read, and none of the answers taken")
+	}
+	_ = far.SetDeadline(time.Now().Add(transporttest.Patience))
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		if _, err := far.Write(line[written%len(line):]); err != nil {
+			t.Error(err)
+		}
+	})
+	in, want := bufio.NewReader(far), "echo "+string(line)
+	for n := range written/len(line) + 1 {
+		if got, err := in.ReadString('\n'); err != nil || got != want {
+			t.Fatalf("answer %d: got %.20q, %v", n, got, err)
+		}
+	}
+	writing.Wait()
 }
