@@ -74,11 +74,34 @@ func (s *Store) Append(ctx context.Context, a chat.Append) (chat.Appended, error
 			return chat.Appended{}, forChat(err)
 		}
 	}
+	if got.word() == "sent" {
+		return s.sent(a, request, got), nil
+	}
 	done, err := decodeAppended(a.RoomID, got)
 	if err == nil && (a.Kind == chat.KindMemberLeft || a.Kind == chat.KindMemberRemoved) {
 		s.forget(ctx, done.Event.Member)
 	}
 	return done, err
+}
+
+// sent makes the event of a message that was sent of what was asked and answered, and hands it to those of this
+// node who watch the room.
+func (s *Store) sent(a chat.Append, request appendRequest, got answer) chat.Appended {
+	at := timeOf(int64(got.number(5)))
+	p := eventlog.Position{Epoch: uint32(got.number(2)), Offset: got.number(3), Check: request.Check}
+	message := &chat.Message{
+		RoomID: a.RoomID, Seq: got.number(6), Salt: a.Message.Salt, Sender: a.Actor, Type: a.Message.Type,
+		Content: a.Message.Content, ClientID: a.Message.ClientID, ReplyToSeq: a.Message.ReplyToSeq,
+		CreatedAt: at, UpdatedAt: at, Sent: p, Version: 1,
+	}
+	event := &chat.Event{
+		RoomID: a.RoomID, Kind: a.Kind, At: at, Seq: message.Seq, Position: p, Message: message,
+	}
+	if a.Actor.ID != "" {
+		event.Actor = &chat.User{ID: a.Actor.ID, Name: a.Actor.Name}
+	}
+	s.handOwn(a.RoomID, event.Publication(uint32(got.number(4))))
+	return chat.Appended{Event: event, Message: message, Typing: got.number(1) > 0}
 }
 
 func (s *Store) append(ctx context.Context, request appendRequest, body string) (answer, error) {
@@ -147,7 +170,7 @@ func decodeAppendedEvent(room string, got answer) (chat.Appended, error) {
 		return chat.Appended{}, err
 	}
 	event := record.event(room)
-	done := chat.Appended{Event: event, Message: event.Message, Typing: got.number(3) > 0}
+	done := chat.Appended{Event: event, Message: event.Message}
 	done.Room, err = decodeRoom(room, got.list(2))
 	return done, err
 }
@@ -157,7 +180,5 @@ func decodeRepeat(room string, got answer) (chat.Appended, error) {
 	if err != nil {
 		return chat.Appended{}, err
 	}
-	done := chat.Appended{Message: message, Repeat: true, Typing: got.number(3) > 0}
-	done.Room, err = decodeRoom(room, got.list(2))
-	return done, err
+	return chat.Appended{Message: message, Repeat: true, Typing: got.number(2) > 0}, nil
 }

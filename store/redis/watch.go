@@ -16,7 +16,7 @@ func (s *Store) Watch(ctx context.Context, log string, watcher eventlog.Watcher)
 	if err != nil {
 		return nil, err
 	}
-	described := topic{name: log, bucket: e.bucket, channel: e.channel(), decode: func(payload string) (any, error) {
+	described := topic{name: log, bucket: e.bucket, channel: e.channel(), own: &ownHints{}, decode: func(payload string) (any, error) {
 		record, err := decodeEvent(log, payload)
 		if err != nil {
 			return nil, err
@@ -72,6 +72,13 @@ func (s *Store) receive(payload string) {
 	if t == nil {
 		return
 	}
+	if t.own != nil {
+		t.own.mu.Lock() // so that who appends here comes before it or after it
+		defer t.own.mu.Unlock()
+		if t.own.handed(h.payload) {
+			return
+		}
+	}
 	news, err := t.decode(h.payload)
 	if err != nil {
 		s.log.Error("a hint can't be read", "topic", t.name, "error", err)
@@ -83,6 +90,9 @@ func (s *Store) receive(payload string) {
 			s.stale.add(t.name) // old news, or those of a store that has lost its data
 			return
 		}
+	}
+	if pubs, ok := news.([]eventlog.Publication); ok {
+		t.own.tell(pubs[len(pubs)-1].Position)
 	}
 	s.hand(t, news)
 }
