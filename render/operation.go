@@ -27,6 +27,7 @@ type operation struct {
 	root     graphql.CollectedField
 	nothing  string
 	unshared prometheus.Counter
+	plain    *plain // nil where the executor has to render
 }
 
 // newOperation makes a group's operation of one that has just been opened. Variables are coerced
@@ -89,13 +90,17 @@ func (o *operation) RenderFailure(ctx context.Context, source delivery.Source, e
 }
 
 func (o *operation) render(ctx context.Context, state *rendering) (payload []byte, err error) {
-	ctx = context.WithValue(ctx, renderingKey, state)
 	defer func() {
 		if fault := recover(); fault != nil { // marshalling runs outside gqlgen's own recover
 			payload, err = nil, o.context.RecoverFunc(ctx, fault)
 		}
 	}()
-	handler, ctx := o.exec.DispatchOperation(ctx, o.context)
+	if o.plain != nil {
+		if payload, ok := o.plain.render(state.source); ok {
+			return payload, nil
+		}
+	}
+	handler, ctx := o.exec.DispatchOperation(context.WithValue(ctx, renderingKey, state), o.context)
 	// gqlgen forgets the root field in the paths of what is below it.
 	response := handler(graphql.WithFieldContext(ctx, &graphql.FieldContext{Object: o.root.ObjectDefinition.Name, Field: o.root}))
 	if err := unavailable(ctx, response); err != nil {

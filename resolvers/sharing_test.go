@@ -368,6 +368,7 @@ func (h *history) alone(q request) delivery.Renderer {
 	if h.lonely == nil {
 		lonely := *h.world
 		lonely.assemble(h.resolver, "@viewer(by: HISTORY)", "@viewer", "@viewer(by: HISTORY)", "@viewer")
+		lonely.opener.Plain = nil // all is the executor's
 		h.lonely = &lonely
 	}
 	return h.lonely.mustOpen(q).Personal

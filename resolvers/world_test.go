@@ -90,6 +90,7 @@ func (w *world) assemble(resolver *resolvers.Resolver, edits ...string) {
 	w.exec.SetParserTokenLimit(5000)
 	w.exec.SetQueryCache(lru.New[*ast.QueryDocument](1000))
 	w.opener = render.NewOpener(w.schema, nil)
+	w.opener.Plain = resolvers.Plain(4096)
 }
 
 // introspected is the world as in development.
