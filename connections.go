@@ -59,7 +59,7 @@ func (c *connections) Full(ctx context.Context) (err error) {
 }
 
 // Enter implements transport.Counts.
-func (c *connections) Enter(ctx context.Context) (leave func(), err error) {
+func (c *connections) Enter(ctx context.Context) (err error) {
 	network := auth.NetworkFrom(ctx)
 	node, address := c.node.Enter(all), c.addresses.Enter(network)
 	switch {
@@ -68,20 +68,33 @@ func (c *connections) Enter(ctx context.Context) (leave func(), err error) {
 	case !address:
 		err = tooMany("connections_address")
 	}
-	return func() { c.node.Leave(all); c.addresses.Leave(network) }, c.refusals.Count(err)
+	return c.refusals.Count(err)
+}
+
+// Leave implements transport.Counts.
+func (c *connections) Leave(ctx context.Context) {
+	c.node.Leave(all)
+	c.addresses.Leave(auth.NetworkFrom(ctx))
 }
 
 // EnterUser implements transport.Counts. Nobody's connections are their address's.
-func (c *connections) EnterUser(ctx context.Context) (leave func(), err error) {
+func (c *connections) EnterUser(ctx context.Context) error {
 	viewer := auth.ViewerFrom(ctx)
 	if viewer == nil {
-		return nil, nil
+		return nil
 	}
 	if !c.users.Enter(viewer.ID) {
 		c.users.Leave(viewer.ID)
-		return nil, c.refusals.Count(tooMany("connections_user"))
+		return c.refusals.Count(tooMany("connections_user"))
 	}
-	return func() { c.users.Leave(viewer.ID) }, nil
+	return nil
+}
+
+// LeaveUser implements transport.Counts.
+func (c *connections) LeaveUser(ctx context.Context) {
+	if viewer := auth.ViewerFrom(ctx); viewer != nil {
+		c.users.Leave(viewer.ID)
+	}
 }
 
 // enterSocket counts a socket, refused or not, until leaveSocket.

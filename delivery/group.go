@@ -243,27 +243,26 @@ func (g *group) join(e *entrance) {
 	if s.lane != nil {
 		s.lane.enter(laneJoins)
 	}
-	n, err := g.pass([]*Subscriber{s}, e.missing, &s.at)
+	n, err := g.pass([]*Subscriber{s}, e.missing, s.at)
 	switch {
 	case s.ended.Load():
 	case g.over.Load(): // the audience has moved before s came
-		s.at, _ = s.leaves(s.at)
+		s.leaves(s.at)
 		s.regroup()
 	case isAudienceMoved(err):
 		if n > 0 {
 			s.moveTo(e.missing[n-1].Position, e.missing[n-1].Seq)
 		}
-		s.at, _ = s.leaves(s.at)
+		s.leaves(s.at)
 		g.move()
 		s.regroup()
 	case err == nil:
 		g.settle(e.at)
 		g.members.add(s)
-		s.group.Store(g)
+		s.nowLive(g)
 		if s.lane != nil {
-			s.lane.enter(laneLives)
+			s.lane.enter(laneLives) // from now on it may lag, which is the group's business
 		}
-		s.nowLive()
 	}
 }
 
@@ -273,8 +272,8 @@ func (g *group) fallBehind(s *Subscriber) {
 		return
 	}
 	g.members.remove(s)
-	stands, _ := s.leaves(*g.settled.Load())
-	s.catchUp(stands)
+	s.leaves(g.settled.Load())
+	s.catchUp()
 }
 
 func endsAccess(p eventlog.Publication) bool {

@@ -31,7 +31,7 @@ func (t *topic) join(j *joining) {
 		return
 	}
 	if !t.placed && j.verified {
-		t.place(j.s.at)
+		t.place(*j.s.at)
 	}
 	missing, known := t.since(j.s.at.Position)
 	instant := maxInstant

@@ -76,11 +76,11 @@ func (l *Lane) enter(stage laneStage) {
 
 // standing returns where the reader stands who has been given all up to a position, no news being put any
 // more: earlier than that if it lags.
-func (l *Lane) standing(at eventlog.Cursor) (stands eventlog.Cursor, lagging bool) {
+func (l *Lane) standing(at *eventlog.Cursor) (stands *eventlog.Cursor, lagging bool) {
 	l.outbox.mu.Lock()
 	defer l.outbox.mu.Unlock()
 	if l.stage == laneLags {
-		return *l.base, true
+		return l.base, true
 	}
 	l.stage = laneReads
 	return at, false

@@ -13,7 +13,7 @@ type members struct {
 
 func (m *members) add(s *Subscriber) {
 	m.all = append(m.all, s)
-	s.place = len(m.all)
+	s.place = int32(len(m.all))
 }
 
 func (m *members) remove(s *Subscriber) {

@@ -125,7 +125,7 @@ func (s *Subscriber) replay(ctx context.Context, pubs []eventlog.Publication) (a
 			if !s.lane.isRoomy() {
 				return false, true
 			}
-			if !s.show(ctx, p, s.at, false) {
+			if !s.show(ctx, p, *s.at, false) {
 				return false, false
 			}
 		}
@@ -147,8 +147,8 @@ func beginsAccess(p *eventlog.Publication, principal string) bool {
 // moveTo moves the subscriber to a position read from the log.
 func (s *Subscriber) moveTo(position eventlog.Position, seq uint64) {
 	at := logCursor(s.topic.name, position, seq)
-	s.at, s.ours = at, true
-	s.replayed.Store(&at)
+	s.at, s.ours = &at, true
+	s.replayed.Store(s.at)
 }
 
 // show renders one publication for this subscriber and puts it into its outbox once there is room. Before
@@ -262,7 +262,7 @@ func (s *Subscriber) showReset(ctx context.Context, gap *eventlog.GapError) bool
 	return s.show(ctx, &eventlog.Publication{
 		Position: gap.Tail, Seq: gap.TailSeq, Kind: eventlog.KindReset,
 		Payload: eventlog.Reset{Log: s.topic.name, Reason: gap.Reason, At: time.Now().UTC().Truncate(time.Millisecond)},
-	}, s.at, true)
+	}, *s.at, true)
 }
 
 // backfill shows what the trimmed log no longer has, up to the tail at which it goes on.

@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 
 	"parley/eventlog"
@@ -41,33 +40,29 @@ type Subscriber struct {
 	topic    *topic      // nil for state
 	state    *stateTopic // nil for a log
 	guard    *Subscriber // whose end is this one's; nil for none
-	shown    *Lane       // what is shown ends with this: lane, or for a guard that of whom it guards
-	// whenLive is called when it becomes live, whenLost when it is taken out of a history that was lost;
-	// nil for nothing to do.
-	whenLive, whenLost func()
+	guards   *Subscriber // of whom it is the guard: shown something while this one is live; nil for nobody
 
-	ended atomic.Bool
-	once  sync.Once
 	// carried ends the context of who carries the subscriber forward; nil while nobody does.
 	carried atomic.Pointer[context.CancelFunc]
 
-	// at is where the replay stands, and ours whether that was read from the log; from is where the
-	// viewer's latest access begins; alone says that the replay has found the rendering to depend on
-	// the viewer. They, sharing and the access in spec belong to whoever carries the subscriber
-	// forward: the replay, or the mailboxes while a joining is under way and once it is live.
-	at      eventlog.Cursor
-	ours    bool
+	// at is where the replay stands, nil while the subscriber is live, and ours whether that was read from
+	// the log; from is where the viewer's latest access begins; alone says that the replay has found the
+	// rendering to depend on the viewer. They, sharing and the access in spec belong to whoever carries the
+	// subscriber forward: the replay, or the mailboxes while a joining is under way and once it is live.
+	at      *eventlog.Cursor
 	from    uint64
+	ours    bool
 	alone   bool
+	ended   atomic.Bool
+	place   int32 // in members, from 1; its mailbox's own
 	sharing Sharing
 
-	// Where it stands, for others to read: live in a group, or else at the position replayed; nil
+	// Where it stands, for others to read: live in a group, or else at the position replayed; neither
 	// while it crosses a gap.
 	group    atomic.Pointer[group]
 	replayed atomic.Pointer[eventlog.Cursor]
 
 	joined *group // the topic's mailbox's own
-	place  int    // in members, from 1; its mailbox's own
 }
 
 // Subscribe begins to serve a subscription. It returns at once: events come through the lane, the
@@ -105,8 +100,9 @@ func (s *Subscriber) carry(f func(context.Context)) bool {
 func (h *Hub) newSubscriber(sub Subscription) *Subscriber {
 	s := &Subscriber{
 		hub: h, spec: sub.Spec, share: sub.Share, personal: sub.Personal, lane: sub.Lane, done: sub.Done,
-		shown: sub.Lane, at: sub.Spec.Start, sharing: sub.Sharing,
+		sharing: sub.Sharing,
 	}
+	s.at = &s.spec.Start
 	if s.personal == nil {
 		s.personal = sub.Renderer
 	}
@@ -118,7 +114,7 @@ func (h *Hub) newSubscriber(sub Subscription) *Subscriber {
 
 func (h *Hub) newLogSubscriber(sub Subscription) (s *Subscriber, err error) {
 	s = h.newSubscriber(sub)
-	s.replayed.Store(&s.spec.Start)
+	s.replayed.Store(s.at)
 	s.from = latestAccess(s.spec.Readable)
 	s.topic, err = h.topicFor(s.spec.Topic)
 	return s, err
@@ -137,7 +133,6 @@ func latestAccess(readable eventlog.Intervals) uint64 {
 // shown before it stands watch, nor while the history in which it stood is lost.
 func (h *Hub) subscribeState(sub Subscription) (s *Subscriber, err error) {
 	s = h.newSubscriber(sub)
-	join := func() { s.state.mail.post(stateLetter{join: s}) }
 	if s.spec.Guard != "" {
 		guard := sub
 		guard.Spec.Topic, guard.Spec.State, guard.Spec.Guard, guard.Spec.Filter = sub.Spec.Guard, nil, "", 0
@@ -146,9 +141,7 @@ func (h *Hub) subscribeState(sub Subscription) (s *Subscriber, err error) {
 		if s.guard, err = h.newLogSubscriber(guard); err != nil {
 			return nil, err
 		}
-		s.guard.shown = s.lane
-		s.guard.whenLive = join
-		s.guard.whenLost = func() { s.state.mail.post(stateLetter{leave: s}) }
+		s.guard.guards = s
 	}
 	if s.state, err = h.stateTopicFor(s.spec); err != nil {
 		if s.guard != nil {
@@ -157,7 +150,7 @@ func (h *Hub) subscribeState(sub Subscription) (s *Subscriber, err error) {
 		return nil, err
 	}
 	if s.guard == nil {
-		join()
+		s.state.mail.post(stateLetter{join: s})
 	} else if !s.guard.carry(s.guard.start) {
 		s.end()
 		return nil, ErrClosed
@@ -174,32 +167,35 @@ func (s *Subscriber) Close() {
 // finish ends the subscription by the hub's. Nothing more is shown by the time anybody can know of the
 // end: who waits for the guards to be read does (readAgain), when the last of them leaves the topic.
 func (s *Subscriber) finish(err error) {
-	s.shown.end()
+	if s.guards != nil {
+		s.guards.lane.end()
+	} else {
+		s.lane.end()
+	}
 	if s.end() && !s.hub.closing() {
 		s.done(err)
 	}
 }
 
-// end gives up everything the subscriber holds; false if that was done before.
+// end gives up everything the subscriber holds; false if that was, or is being, done before.
 func (s *Subscriber) end() (first bool) {
-	s.once.Do(func() {
-		first = true
-		s.ended.Store(true)
-		if cancel := s.carried.Load(); cancel != nil {
-			(*cancel)()
-		}
-		if s.guard != nil {
-			s.guard.end()
-		}
-		if s.topic != nil {
-			s.topic.mail.post(letter{leave: s})
-			s.hub.release(s.topic)
-		} else {
-			s.state.mail.post(stateLetter{leave: s})
-			s.hub.releaseState(s.state)
-		}
-	})
-	return first
+	if !s.ended.CompareAndSwap(false, true) {
+		return false
+	}
+	if cancel := s.carried.Load(); cancel != nil {
+		(*cancel)()
+	}
+	if s.guard != nil {
+		s.guard.end()
+	}
+	if s.topic != nil {
+		s.topic.mail.post(letter{leave: s})
+		s.hub.release(s.topic)
+	} else {
+		s.state.mail.post(stateLetter{leave: s})
+		s.hub.releaseState(s.state)
+	}
+	return true
 }
 
 // Moved returns the cursor of a subscription to a log, if it is past what the lane has told: a
@@ -228,53 +224,55 @@ func (s *Subscriber) groupKey() groupKey {
 	return groupKey{key: s.sharing.Group, filter: s.spec.Filter}
 }
 
-// nowLive is told by the group that the subscriber has joined it.
-func (s *Subscriber) nowLive() {
-	if s.whenLive != nil {
-		s.whenLive()
+// nowLive notes that the subscriber is a member of a group, at the position of which it stands.
+func (s *Subscriber) nowLive(g *group) {
+	s.group.Store(g)
+	s.at = nil
+	s.replayed.Store(nil)
+	if s.guards != nil {
+		s.guards.state.mail.post(stateLetter{join: s.guards})
 	}
 }
 
 // lose is told by the group that the subscriber, live up to a position, can't go on there.
 func (s *Subscriber) lose(l *loss, at *eventlog.Cursor) {
-	stands, lagging := s.leaves(*at)
+	lagging := s.leaves(at)
 	switch {
 	case l.moved:
-		s.at, s.ours = stands, s.read(stands)
 		s.regroup()
 		return
 	case lagging && l.err == nil:
-		s.catchUp(stands)
+		s.catchUp()
 		return
 	}
 	s.hub.metrics.resets.Inc()
-	if s.whenLost != nil {
-		s.whenLost()
+	if s.guards != nil {
+		s.guards.state.mail.post(stateLetter{leave: s.guards})
 	}
 	if l.err != nil {
 		s.finish(l.err)
 		return
 	}
 	s.carry(func(ctx context.Context) {
-		s.at, s.ours = stands, true
+		s.ours = true
 		if s.cross(ctx, l.gap) {
 			s.follow(ctx)
 		}
 	})
 }
 
-// leaves takes note that the subscriber, live up to a position, is no more, and returns where it stands.
-func (s *Subscriber) leaves(at eventlog.Cursor) (stands eventlog.Cursor, lagging bool) {
-	if stands = at; s.lane != nil {
-		stands, lagging = s.lane.standing(at)
+// leaves notes that the subscriber, live up to a position, is no more, and where it stands: earlier than that if it lags.
+func (s *Subscriber) leaves(at *eventlog.Cursor) (lagging bool) {
+	if s.lane != nil {
+		at, lagging = s.lane.standing(at)
 	}
-	s.replayed.Store(&stands)
+	if at != s.at {
+		s.at, s.ours = at, *at != s.spec.Start // any position but the one that the client came with was read from the log
+	}
+	s.replayed.Store(at)
 	s.group.Store(nil)
-	return stands, lagging
+	return lagging
 }
-
-// read reports whether a position was read from the log: any but the one that the client came with.
-func (s *Subscriber) read(at eventlog.Cursor) bool { return at != s.spec.Start }
 
 // lagged is told by the lane that the reader doesn't keep up.
 func (s *Subscriber) lagged() {
@@ -285,11 +283,10 @@ func (s *Subscriber) lagged() {
 }
 
 // catchUp serves the subscriber from the log until it is live again.
-func (s *Subscriber) catchUp(from eventlog.Cursor) {
+func (s *Subscriber) catchUp() {
 	s.hub.metrics.lagging.Inc()
 	started := s.carry(func(ctx context.Context) {
 		defer s.hub.metrics.lagging.Dec()
-		s.at, s.ours = from, s.read(from)
 		s.follow(ctx)
 	})
 	if !started {

@@ -1,7 +1,6 @@
 package presence
 
 import (
-	"container/list"
 	"strconv"
 	"sync"
 )
@@ -18,10 +17,10 @@ type ledger struct {
 	last     uint64 // number of the device added last
 	wanted   int
 	busy     int
-	joins    list.List // wanted, to be told to the store
-	leaves   list.List // gone, to be told to the store
-	failed   list.List // told in vain, waiting for retry
-	settled  list.List // wanted, and the store knows
+	joins    queue // wanted, to be told to the store
+	leaves   queue // gone, to be told to the store
+	failed   queue // told in vain, waiting for retry
+	settled  queue // wanted, and the store knows
 }
 
 // device is one stream of a user on this node. The ledger's lock guards it.
@@ -30,9 +29,9 @@ type device struct {
 	user   User
 	wanted bool
 	told   knowledge
-	tries  int // calls in a row that failed
-	list   *list.List
-	place  *list.Element
+	tries  int32  // calls in a row that failed
+	in     *queue // nil for none
+	place
 }
 
 // knowledge is what the store knows of a device under the present instance, as far as we know.
@@ -91,7 +90,7 @@ func (l *ledger) drop(d *device) {
 	}
 	d.wanted = false
 	l.wanted--
-	if d.place != nil {
+	if d.in != nil {
 		l.file(d)
 	}
 }
@@ -102,12 +101,12 @@ func (l *ledger) take(n int) []call {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	from, verb := &l.joins, join
-	if from.Len() == 0 {
+	if from.length == 0 {
 		from, verb = &l.leaves, leave
 	}
-	calls := make([]call, 0, min(n, from.Len()))
-	for len(calls) < n && from.Len() > 0 {
-		d := from.Front().Value.(*device)
+	calls := make([]call, 0, min(n, from.length))
+	for len(calls) < n && from.length > 0 {
+		d := from.first
 		l.remove(d)
 		l.busy++
 		calls = append(calls, call{
@@ -143,8 +142,8 @@ func (l *ledger) settle(c call, how outcome) {
 func (l *ledger) retry() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for l.failed.Len() > 0 {
-		l.file(l.failed.Front().Value.(*device))
+	for l.failed.length > 0 {
+		l.file(l.failed.first)
 	}
 }
 
@@ -154,15 +153,14 @@ func (l *ledger) restart(instance string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.instance = instance
-	for _, from := range []*list.List{&l.leaves, &l.failed, &l.settled} {
-		for from.Len() > 0 {
-			d := from.Front().Value.(*device)
+	for _, from := range []*queue{&l.leaves, &l.failed, &l.settled} {
+		for from.length > 0 {
+			d := from.first
 			d.told, d.tries = unknown, 0
 			l.file(d)
 		}
 	}
-	for place := l.joins.Front(); place != nil; place = place.Next() {
-		d := place.Value.(*device)
+	for d := l.joins.first; d != nil; d = d.next {
 		d.told, d.tries = unknown, 0
 	}
 }
@@ -171,12 +169,13 @@ func (l *ledger) restart(instance string) {
 func (l *ledger) sample(n int) []*device {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n = min(n, l.settled.Len())
+	n = min(n, l.settled.length)
 	devices := make([]*device, 0, n)
 	for range n {
-		place := l.settled.Front()
-		l.settled.MoveToBack(place)
-		devices = append(devices, place.Value.(*device))
+		d := l.settled.first
+		l.settled.remove(d)
+		l.settled.push(d)
+		devices = append(devices, d)
 	}
 	return devices
 }
@@ -196,7 +195,7 @@ func (l *ledger) tellAgain(devices []*device) {
 func (l *ledger) backlog() (ready, failed int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.joins.Len() + l.leaves.Len(), l.failed.Len()
+	return l.joins.length + l.leaves.length, l.failed.length
 }
 
 // counts returns how many devices the node has, and of how many (gone ones included) the store
@@ -204,7 +203,7 @@ func (l *ledger) backlog() (ready, failed int) {
 func (l *ledger) counts() (devices, pending int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.wanted, l.joins.Len() + l.leaves.Len() + l.failed.Len() + l.busy
+	return l.wanted, l.joins.length + l.leaves.length + l.failed.length + l.busy
 }
 
 // file puts a device where it belongs, by what is wanted and what the store knows.
@@ -221,15 +220,16 @@ func (l *ledger) file(d *device) {
 	}
 }
 
-func (l *ledger) put(d *device, to *list.List) {
+func (l *ledger) put(d *device, to *queue) {
 	l.remove(d)
-	d.list, d.place = to, to.PushBack(d)
+	d.in = to
+	to.push(d)
 }
 
 func (l *ledger) remove(d *device) {
-	if d.place != nil {
-		d.list.Remove(d.place)
-		d.list, d.place = nil, nil
+	if d.in != nil {
+		d.in.remove(d)
+		d.in = nil
 	}
 }
 

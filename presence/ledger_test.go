@@ -258,7 +258,7 @@ func (m *ledgerModel) check(t *rapid.T) {
 	if devices != len(m.live) {
 		t.Fatalf("%d devices, want %d", devices, len(m.live))
 	}
-	kept := m.ledger.settled.Len() + pending
+	kept := m.ledger.settled.length + pending
 	if kept < len(m.live) {
 		t.Fatalf("keeps %d of %d devices", kept, len(m.live))
 	}
@@ -293,8 +293,8 @@ func TestLedgerMakesTheStoreAgree(t *testing.T) {
 		if diff := cmp.Diff(want, m.store); diff != "" {
 			t.Fatal(diff)
 		}
-		if _, pending := m.ledger.counts(); pending != 0 || m.ledger.settled.Len() != len(m.live) {
-			t.Fatalf("%d pending, %d settled, %d live", pending, m.ledger.settled.Len(), len(m.live))
+		if _, pending := m.ledger.counts(); pending != 0 || m.ledger.settled.length != len(m.live) {
+			t.Fatalf("%d pending, %d settled, %d live", pending, m.ledger.settled.length, len(m.live))
 		}
 	})
 }

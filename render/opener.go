@@ -127,6 +127,9 @@ func (o *Opener) opened(exec graphql.GraphExecutor, op *graphql.OperationContext
 	case audience.Name != "":
 		opened.Renderer = opened.Personal
 	}
+	if opened.Share == nil {
+		opened.Spec.Audience = delivery.Audience{} // of no use any more
+	}
 	return opened, nil
 }
 

@@ -82,12 +82,13 @@ func (r *Resolver) followTail(ctx context.Context, roomID string) (render.Spec, 
 	if err != nil {
 		return render.Spec{}, err
 	}
+	id := v.ID
 	return render.Spec{
 		As: asViewer(ctx), Members: access.Room.MemberCount,
 		Spec: delivery.Spec{
-			Topic: access.Room.ID, Start: access.Room.Cursor(), Principal: v.ID, Access: reads(access),
+			Topic: access.Room.ID, Start: access.Room.Cursor(), Principal: id, Access: reads(access),
 			Authorize: func(ctx context.Context) (delivery.Access, error) {
-				access, err := r.readable(ctx, v.ID, roomID)
+				access, err := r.readable(ctx, id, roomID)
 				if err != nil {
 					return delivery.Access{}, err
 				}

@@ -30,7 +30,7 @@ func (c *Conn) Carry(id string, params *graphql.RawParams, end func(gqlerror.Lis
 	started := c.crew.Work(&c.service.workers, func() {
 		defer c.recoverFault()
 		defer o.hasRun()
-		call, errs := c.service.prepare(ctx, c.link.Executor, params)
+		call, errs := c.service.prepare(ctx, c.executor, params)
 		if errs == nil && call.Type() != ast.Subscription {
 			errs = errorList(CodeInternal, "only subscriptions are carried")
 		}

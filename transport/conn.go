@@ -2,103 +2,92 @@ package transport
 
 import (
 	"context"
-	"math/rand/v2"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/99designs/gqlgen/graphql"
 
 	"parley/delivery"
 	"parley/ratelimit"
 )
 
-// Conn is the server's side of one socket or stream. While nothing happens it is one parked
-// goroutine (read.go); operations (operation.go), closing, and writing to who doesn't read (write.go) have
-// goroutines of their own that end with their work.
+// Conn is the server's side of one socket or stream. While nothing happens it has no goroutine (read.go; where the
+// system knows no epoll, one that is parked); operations (operation.go), closing, and writing to who doesn't read (write.go)
+// have goroutines of their own that end with their work.
 type Conn struct {
 	service *Service
-	link    Link
-	outbox  delivery.Outbox
-	crew    crew
+	link
+	outbox delivery.Outbox
+	crew   crew
 
 	base     context.Context // what it was opened with
 	renewing sync.Mutex      // held while its viewer changes
 
 	mu         sync.Mutex
 	ctx        context.Context
-	cancel     context.CancelFunc
+	ended      scopeEnd
 	operations operations
-	active     int // operations that run
+	active     int32 // operations that run
 	// answered counts operations whose end waits in the outbox, perhaps; it changes under mu.
-	answered atomic.Int64
-	closing  bool
+	answered atomic.Int32
 	closeBy  time.Time
+	pulse    pulse
+	starts   ratelimit.Meter // of operations
+	closing  bool            // the last that mu guards
 
-	timer    *time.Timer
-	nextBeat time.Time
-	deadline time.Time // zero for none
-	overdue  *Reason   // what the deadline means
-	asked    time.Time // when the first heartbeat was sent that the peer hasn't answered; zero for none
-
-	raw     rawSocket
-	writing sync.Mutex   // held by whoever writes to the socket
-	rest    []byte       // of what was begun to be written; guarded by writing
 	broken  bool         // a write failed, perhaps within a frame: nothing can follow; guarded by writing
-	flushes atomic.Int64 // flushes asked for and not yet done
+	flushes atomic.Int32 // flushes asked for and not yet done
+	writing sync.Mutex   // held by whoever writes to the socket
+	raw     rawSocket
+	rest    []byte // of what was begun to be written; guarded by writing
 
-	release          func() // what Identify got; read after the crew's end
-	leave, leaveUser func() // of Options.Counts; read after the crew's end
+	release func() // what Identify got; read after the crew's end
+	ofUser  bool   // it is counted for its user; read after the crew's end
 
-	starts ratelimit.Meter // of operations; guarded by mu
-	frames ratelimit.Meter // the reading goroutine's
+	reader  reader
+	reading sync.WaitGroup  // until nobody reads any more
+	frames  ratelimit.Meter // who reads has it
+}
 
-	first   [1]byte        // what a parked read reads into
-	early   []byte         // read, but not yet received
-	reading sync.WaitGroup // until nobody reads any more
+// link is what a connection keeps of a [Link].
+type link struct {
+	protocol string
+	socket   net.Conn
+	executor graphql.GraphExecutor
+	wire     Wire
+	silence  time.Duration
+	single   bool
+	farewell func(Reason)
 }
 
 // Connect makes a connection of a link and starts it. While the node stops it closes the socket
 // and reports false.
-func (s *Service) Connect(link Link) (*Conn, bool) {
-	c := &Conn{service: s, link: link, early: link.Early}
+func (s *Service) Connect(l Link) (*Conn, bool) {
+	c := &Conn{service: s, link: link{l.Protocol, l.Socket, l.Executor, l.Wire, l.Silence, l.Single, l.Ended}}
 	c.reading.Add(1)
-	c.link.Early, c.link.Greeting, c.link.Context = nil, nil, nil
-	c.base, c.cancel = context.WithCancel(context.WithValue(link.Context, connKey{}, c))
-	c.ctx = c.base
-	c.raw = takeOver(link.Socket)
+	c.base = l.Context
+	c.ctx = (*scope)(c)
+	c.raw = takeOver(l.Socket)
 	c.outbox.Open(s.options.HighWater, (*outlet)(c))
-	full := c.enter(link.Context)
-	c.startTimer()
+	full := c.enter(l.Context)
+	c.startPulse()
 	if !s.add(c) {
-		c.timer.Stop()
-		c.cancel()
+		s.agenda.remove(c)
 		c.leaveCounts()
-		_ = link.Socket.Close() // there is nothing to lose yet
+		_ = l.Socket.Close() // there is nothing to lose yet
 		return nil, false
 	}
-	tune(link.Socket, s.options.WriteTimeout)
-	if link.Greeting != nil {
-		c.Send(link.Greeting)
+	tune(l.Socket, s.options.WriteTimeout)
+	if l.Greeting != nil {
+		c.Send(l.Greeting)
 	}
 	if full != nil {
 		c.Close(ReasonTooMany)
 	}
-	switch _, attended := link.Socket.(*response); {
-	case attended: // by the handler, which hears of the client's end
-		c.reading.Done()
-	case len(c.early) > 0:
-		c.crew.Work(&s.workers, c.burst)
-	default:
-		c.crew.Go(c.park)
-	}
+	c.startReading(l.Early)
 	return c, true
-}
-
-func (c *Conn) startTimer() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	interval := c.service.options.Heartbeat
-	c.nextBeat = time.Now().Add(interval/2 + rand.N(interval/2+1))
-	c.timer = time.AfterFunc(c.untilNext(), c.tick)
 }
 
 // Service returns the service that the connection belongs to.
@@ -158,80 +147,8 @@ func (c *Conn) Renew(identify func(base context.Context) context.Context) {
 	c.crew.Do(func() {
 		c.renewing.Lock() // whose token it is, and what that entitles to, change as one
 		defer c.renewing.Unlock()
-		c.identified(identify(c.base))
+		c.identified(identify((*scope)(c)))
 	})
-}
-
-type connKey struct{}
-
-// ConnFrom returns the connection that an operation runs on, nil if that isn't one that lasts.
-func ConnFrom(ctx context.Context) *Conn {
-	c, _ := ctx.Value(connKey{}).(*Conn)
-	return c
-}
-
-// CloseAt closes the connection for a reason at an instant, the zero Time meaning never. It
-// replaces what an earlier call said.
-func (c *Conn) CloseAt(at time.Time, reason Reason) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.deadline, c.overdue = at, nil
-	if !at.IsZero() {
-		overdue := reason // only this one lasts
-		c.overdue = &overdue
-	}
-	if !c.closing {
-		c.timer.Reset(c.untilNext())
-	}
-}
-
-// untilNext is how long the timer sleeps.
-func (c *Conn) untilNext() time.Duration {
-	next := c.nextBeat
-	if !c.deadline.IsZero() && c.deadline.Before(next) {
-		next = c.deadline
-	}
-	return max(0, time.Until(next))
-}
-
-func (c *Conn) tick() {
-	c.crew.Do(func() {
-		defer c.recoverFault()
-		c.mu.Lock()
-		now := time.Now()
-		overdue := !c.deadline.IsZero() && !now.Before(c.deadline)
-		reason := c.overdue
-		beat := !now.Before(c.nextBeat)
-		if beat {
-			c.nextBeat = now.Add(c.service.options.Heartbeat)
-		}
-		if !c.closing && !overdue {
-			c.timer.Reset(c.untilNext())
-		}
-		c.mu.Unlock()
-		switch {
-		case overdue:
-			c.Close(*reason)
-		case beat:
-			c.beat()
-		}
-	})
-}
-
-// beat gives a sign of life. While bytes wait they are one, and the peer's reading is its.
-func (c *Conn) beat() {
-	if c.flushing() {
-		return
-	}
-	for _, o := range c.running() {
-		o.tellPosition()
-	}
-	c.mu.Lock()
-	if c.asked.IsZero() {
-		c.asked = time.Now()
-	}
-	c.mu.Unlock()
-	c.Send(c.link.Wire.Heartbeat())
 }
 
 // outlet is what the outbox may do with the connection.
@@ -270,7 +187,7 @@ func (c *Conn) beginClosing() (begun bool) {
 	}
 	c.closing = true
 	c.closeBy = time.Now().Add(c.service.options.CloseTimeout)
-	c.timer.Stop()
+	c.service.agenda.remove(c)
 	return true
 }
 
@@ -284,20 +201,20 @@ func (c *Conn) Closing() bool {
 // shutDown ends operations, says farewell, waits a while for the peer's, and gives up everything.
 func (c *Conn) shutDown(reason Reason) {
 	defer c.service.remove(c, reason)
-	c.cancel()
+	c.endScope()
 	c.stopOperations()
 	if reason.Code == ReasonGone.Code || !c.sayFarewell(reason) {
 		c.outbox.Close()
-		_ = c.link.Socket.Close() // whatever it says, the peer has gone
+		_ = c.socket.Close() // whatever it says, the peer has gone
 	}
-	c.reading.Wait()
-	_ = c.link.Socket.Close() // all that matters has been said
+	c.finishReading()
+	_ = c.socket.Close() // all that matters has been said
 	c.crew.Wait()
 	if c.release != nil {
 		c.release()
 	}
-	if c.link.Ended != nil {
-		c.link.Ended(reason)
+	if c.farewell != nil {
+		c.farewell(reason)
 	}
 	c.leaveCounts()
 }

@@ -35,7 +35,7 @@ func (s *Service) Vacant(ctx context.Context, w http.ResponseWriter) bool {
 // enter counts the connection.
 func (c *Conn) enter(ctx context.Context) (err error) {
 	if counts := c.service.options.Counts; counts != nil {
-		c.leave, err = counts.Enter(ctx)
+		err = counts.Enter(ctx)
 	}
 	return err
 }
@@ -46,21 +46,23 @@ func (c *Conn) enterUser(ctx context.Context) bool {
 	if counts == nil {
 		return true
 	}
-	leave, err := counts.EnterUser(ctx)
-	if err != nil {
+	if counts.EnterUser(ctx) != nil {
 		c.Close(ReasonTooMany)
 		return false
 	}
-	c.leaveUser = leave
+	c.ofUser = true
 	return true
 }
 
 // leaveCounts counts the connection no more.
 func (c *Conn) leaveCounts() {
-	for _, leave := range []func(){c.leave, c.leaveUser} {
-		if leave != nil {
-			leave()
-		}
+	counts := c.service.options.Counts
+	if counts == nil {
+		return
+	}
+	counts.Leave(c.base)
+	if c.ofUser {
+		counts.LeaveUser(c.Context())
 	}
 }
 

@@ -16,15 +16,18 @@ var errFull = &ratelimit.Exceeded{Name: "connections"}
 
 func (*fullHouse) Full(context.Context) error { return nil } // it wasn't when that was asked
 
-func (h *fullHouse) Enter(context.Context) (leave func(), err error) {
+func (h *fullHouse) Enter(context.Context) error {
 	h.inside++
-	return func() { h.inside-- }, errFull
+	return errFull
 }
 
-func (h *fullHouse) EnterUser(context.Context) (leave func(), err error) {
+func (h *fullHouse) EnterUser(context.Context) error {
 	h.users++
-	return func() { h.users-- }, nil
+	return nil
 }
+
+func (h *fullHouse) Leave(context.Context)     { h.inside-- }
+func (h *fullHouse) LeaveUser(context.Context) { h.users-- }
 
 // TestRefusedConnectionsIdentifyNobody: one that is refused for its number counts for no user, and whoever
 // cares isn't told that it is there.

@@ -86,10 +86,10 @@ func (c *Conn) begin(id string) (*operation, context.Context) {
 	case errors.Is(err, errDuplicate):
 		c.Close(ReasonDuplicate.Because(fmt.Sprintf("Subscriber for %s already exists", id)))
 	case errors.Is(err, errTooMany):
-		c.Send(c.link.Wire.Errors(id, errorList(CodeLimitExceeded, err.Error())))
+		c.Send(c.wire.Errors(id, errorList(CodeLimitExceeded, err.Error())))
 	case err != nil:
 		if wait, ok := ratelimit.RetryAfter(c.service.options.Refusals.Count(err)); ok {
-			c.Send(c.link.Wire.Errors(id, tooOften(wait)))
+			c.Send(c.wire.Errors(id, tooOften(wait)))
 		}
 	}
 	return o, ctx
@@ -110,7 +110,7 @@ func (c *Conn) register(id string) (*operation, context.Context, error) {
 		return nil, nil, errClosing
 	case known != nil && known.state == operationRuns:
 		return nil, nil, errDuplicate
-	case c.active >= c.service.options.MaxOperations:
+	case int(c.active) >= c.service.options.MaxOperations:
 		return nil, nil, errTooMany
 	}
 	cost := ratelimit.Cost{Name: "operations_connection", Limit: c.service.options.Operations}
@@ -127,8 +127,8 @@ func (c *Conn) register(id string) (*operation, context.Context, error) {
 // place makes room for an operation.
 func (c *Conn) place(id string) (*operation, context.Context) {
 	o := &operation{conn: c, id: id}
-	o.lane = c.outbox.NewLane(c.link.Wire.Framing(id))
-	if wire, ok := c.link.Wire.(Stamping); ok {
+	o.lane = c.outbox.NewLane(c.wire.Framing(id))
+	if wire, ok := c.wire.(Stamping); ok {
 		o.lane.Stamp(wire.Stamp(id))
 	}
 	// It ends with the connection all the same: by stopOperations, and at less cost while it follows.
@@ -223,13 +223,13 @@ func (c *Conn) running() []*operation {
 
 func (o *operation) run(ctx context.Context, params *graphql.RawParams) {
 	c := o.conn
-	call, errs := c.service.Prepare(ctx, c.link.Executor, params)
+	call, errs := c.service.Prepare(ctx, c.executor, params)
 	if errs != nil {
-		o.answer(c.link.Wire.Errors(o.id, errs))
+		o.answer(c.wire.Errors(o.id, errs))
 		return
 	}
 	if call.Type() != ast.Subscription {
-		o.answer(c.link.Wire.Result(o.id, call.Run(ctx)))
+		o.answer(c.wire.Result(o.id, call.Run(ctx)))
 		c.boundAnswers()
 		return
 	}
@@ -297,7 +297,7 @@ func (o *operation) follow(opened *render.Opened) {
 // tellStart tells from where the subscription goes on, before anything else of it.
 func (o *operation) tellStart(spec *delivery.Spec) {
 	start := spec.Start
-	frame := o.conn.link.Wire.Position(o.id, start.String())
+	frame := o.conn.wire.Position(o.id, start.String())
 	if start.Position.Offset == 0 {
 		o.lane.Control(frame) // it advances nothing
 	} else {
@@ -324,7 +324,7 @@ func (o *operation) runs() bool {
 
 // finish ends a subscription; no errors mean a plain end.
 func (o *operation) finish(errs gqlerror.List) {
-	wire := o.conn.link.Wire
+	wire := o.conn.wire
 	switch {
 	case o.end != nil && o.runs():
 		o.end(errs)
@@ -338,7 +338,7 @@ func (o *operation) finish(errs gqlerror.List) {
 
 // present makes GraphQL errors of an error that isn't one, as the executor's presenter sees fit.
 func (c *Conn) present(err error) gqlerror.List {
-	return dispatchErrors(c.Context(), c.link.Executor, &graphql.OperationContext{}, gqlerror.List{
+	return dispatchErrors(c.Context(), c.executor, &graphql.OperationContext{}, gqlerror.List{
 		{Err: err, Message: err.Error()},
 	})
 }
@@ -352,6 +352,6 @@ func (o *operation) tellPosition() {
 		return
 	}
 	if cursor, moved := subscriber.Moved(); moved {
-		o.lane.Advance(cursor, o.conn.link.Wire.Position(o.id, cursor.String()))
+		o.lane.Advance(cursor, o.conn.wire.Position(o.id, cursor.String()))
 	}
 }

@@ -102,10 +102,13 @@ type Options struct {
 type Counts interface {
 	// Full returns an error where one more would be refused, so that it can be refused in time.
 	Full(ctx context.Context) error
-	// Enter counts a connection, and EnterUser one whose user has become known. Each leave is
-	// called once, when the connection has ended.
-	Enter(ctx context.Context) (leave func(), err error)
-	EnterUser(ctx context.Context) (leave func(), err error)
+	// Enter counts a connection, refused or not, and EnterUser one whose user has become known, unless it fails.
+	Enter(ctx context.Context) error
+	EnterUser(ctx context.Context) error
+	// Leave and LeaveUser take that back, once, when the connection has ended, in a context of the same address and
+	// the same user.
+	Leave(ctx context.Context)
+	LeaveUser(ctx context.Context)
 }
 
 func (o Options) withDefaults() Options {

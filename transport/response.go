@@ -127,7 +127,7 @@ func (*response) RemoteAddr() net.Addr { return nil }
 // Attend is called by who opened a connection by [Stream.TakeOver], last: on HTTP/2 the handler of the request writes, and
 // stays until the connection has ended. On a socket of its own there is nothing to attend to.
 func (c *Conn) Attend() {
-	s, ok := c.link.Socket.(*response)
+	s, ok := c.socket.(*response)
 	if !ok {
 		return
 	}

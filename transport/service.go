@@ -18,6 +18,8 @@ import (
 type Service struct {
 	options Options
 	metrics *metrics
+	agenda  agenda
+	watcher watcher
 
 	mu          sync.Mutex
 	draining    bool
@@ -30,6 +32,7 @@ type Service struct {
 func NewService(options Options) *Service {
 	return &Service{
 		options: options.withDefaults(), metrics: newMetrics(options.Registerer), connections: map[*Conn]struct{}{},
+		agenda: agenda{began: time.Now()},
 	}
 }
 
@@ -67,7 +70,7 @@ func (s *Service) add(c *Conn) bool {
 	}
 	s.connections[c] = struct{}{}
 	s.open.Add(1)
-	s.metrics.opened(c.link.Protocol)
+	s.metrics.opened(c.protocol)
 	return true
 }
 
@@ -75,7 +78,7 @@ func (s *Service) remove(c *Conn, reason Reason) {
 	s.mu.Lock()
 	delete(s.connections, c)
 	s.mu.Unlock()
-	s.metrics.closed(c.link.Protocol, reason)
+	s.metrics.closed(c.protocol, reason)
 	s.open.Done()
 }
 
@@ -107,6 +110,7 @@ func (s *Service) Close() {
 		c.Close(ReasonDrain)
 	}
 	s.open.Wait()
+	s.watcher.close()
 	s.workers.Close()
 }
 

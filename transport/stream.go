@@ -100,16 +100,14 @@ func (s *Service) stream(base context.Context, w http.ResponseWriter, r *http.Re
 	}
 	ctx, cancel := context.WithCancel(base)
 	detach := context.AfterFunc(r.Context(), cancel)
+	defer cancel()
 	opened, errs := call.Open(ctx)
 	switch {
 	case errs != nil:
-		cancel()
 		as.answer(w, &graphql.Response{Errors: errs})
 	case !detach(): // the client has gone
-		cancel()
 	default:
-		if refusal := s.follow(ctx, w, r, call.executor, opened, as); refusal != nil {
-			cancel()
+		if refusal := s.follow(base, w, r, call.executor, opened, as); refusal != nil {
 			refusal.Write(w)
 		}
 	}

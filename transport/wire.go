@@ -57,7 +57,7 @@ type Link struct {
 	Early []byte
 	// Greeting is sent before anything else.
 	Greeting []byte
-	// Context carries what operations of the connection may know, its viewer above all.
+	// Context carries what operations of the connection may know, its viewer above all. That it ends, ends nothing.
 	Context context.Context
 	// Executor runs the operations.
 	Executor graphql.GraphExecutor

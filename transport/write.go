@@ -53,7 +53,7 @@ func (c *Conn) flush() {
 			return
 		}
 	}
-	if s, ok := c.link.Socket.(*response); ok {
+	if s, ok := c.socket.(*response); ok {
 		s.ask()
 		return
 	}
@@ -97,7 +97,7 @@ func (c *Conn) flushed(err error) {
 		}
 	}
 	c.mu.Unlock()
-	if settled && c.link.Single {
+	if settled && c.single {
 		c.Close(ReasonDone)
 	}
 }
@@ -127,7 +127,7 @@ func (c *Conn) writeAtOnce() (done bool, err error) {
 // now writes as much as the kernel takes at once. What of the bytes it counts isn't to be written again; if it was whole,
 // nothing waits.
 func (c *Conn) now(w *writer, bytes []byte) (n int, whole bool, err error) {
-	if s, ok := securedOf(c.link.Socket); ok {
+	if s, ok := securedOf(c.socket); ok {
 		return s.now(w, bytes)
 	}
 	n, err = w.now(c.raw, bytes)
@@ -137,18 +137,18 @@ func (c *Conn) now(w *writer, bytes []byte) (n int, whole bool, err error) {
 // some writes at least one byte, waiting until the kernel takes it or the socket's deadline. What of the bytes it counts
 // isn't to be written again.
 func (c *Conn) some(w *writer, bytes []byte) (n int, err error) {
-	if s, ok := securedOf(c.link.Socket); ok {
+	if s, ok := securedOf(c.socket); ok {
 		return s.some(w, bytes)
 	}
 	if !c.raw.usable() {
 		bytes = bytes[:min(len(bytes), maxPiece)]
 	}
-	return w.some(c.raw, c.link.Socket, bytes)
+	return w.some(c.raw, c.socket, bytes)
 }
 
 // clear reports whether nothing waits that was written and hasn't left.
 func (c *Conn) clear() bool {
-	s, ok := securedOf(c.link.Socket)
+	s, ok := securedOf(c.socket)
 	return !ok || s.below.clear()
 }
 
@@ -196,7 +196,7 @@ func (c *Conn) limitWrite() error {
 	if c.closing && c.closeBy.Before(by) {
 		by = c.closeBy
 	}
-	return c.link.Socket.SetWriteDeadline(by)
+	return c.socket.SetWriteDeadline(by)
 }
 
 // unlimitWrite takes the deadline back: tls.Conn writes while it reads, too.
@@ -206,7 +206,7 @@ func (c *Conn) unlimitWrite() error {
 	if c.closing {
 		return nil
 	}
-	return c.link.Socket.SetWriteDeadline(time.Time{})
+	return c.socket.SetWriteDeadline(time.Time{})
 }
 
 // sayFarewell writes what operations have left to say, and the last frame. It reports whether the
@@ -221,15 +221,15 @@ func (c *Conn) sayFarewell(reason Reason) bool {
 		return false
 	}
 	c.outbox.Close()
-	if frame := c.link.Wire.Farewell(reason); frame != nil {
+	if frame := c.wire.Farewell(reason); frame != nil {
 		w := writers.Get().(*writer)
 		defer w.release()
 		if c.write(w, frame) != nil {
 			return false
 		}
 	}
-	if s, ok := c.link.Socket.(*response); ok {
+	if s, ok := c.socket.(*response); ok {
 		s.finish()
 	}
-	return c.limitRead() == nil // of the read under way
+	return c.limitRead(0) == nil // of the read under way
 }

@@ -32,8 +32,8 @@ var contentTypes = map[string]string{
 
 // asset is one file of a site.
 type asset struct {
-	data         []byte
-	gzipped      bool // data is the gzip form
+	open         func() (fs.File, error) // of what isn't kept in memory
+	gzipped      bool                    // it is the gzip form
 	tag          string
 	contentType  string
 	cacheControl string
@@ -47,26 +47,38 @@ func loadAssets(files fs.FS, root string) (map[string]*asset, error) {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		data, err := fs.ReadFile(files, file)
-		if err != nil {
-			return err
-		}
 		name, gzipped := strings.CutSuffix(strings.TrimPrefix(file, root+"/"), ".gz")
 		contentType, known := contentTypes[path.Ext(name)]
 		if !known {
 			return fmt.Errorf("%s has no known content type", file)
 		}
-		sum := sha256.Sum256(data)
+		open := func() (fs.File, error) { return files.Open(file) }
+		tag, err := tagOf(open)
+		if err != nil {
+			return err
+		}
 		assets[strings.TrimSuffix(name, page)] = &asset{
-			data:         data,
+			open:         open,
 			gzipped:      gzipped,
-			tag:          hex.EncodeToString(sum[:16]),
+			tag:          tag,
 			contentType:  contentType,
 			cacheControl: cacheControl(name),
 		}
 		return nil
 	})
 	return assets, err
+}
+
+// tagOf names what a file holds.
+func tagOf(open func() (fs.File, error)) (string, error) {
+	file, err := open()
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	sum := sha256.New()
+	_, err = io.Copy(sum, file)
+	return hex.EncodeToString(sum.Sum(nil)[:16]), err
 }
 
 func cacheControl(name string) string {
@@ -81,14 +93,20 @@ func cacheControl(name string) string {
 // two forms have tags of their own (RFC 9110 §8.8.3.3).
 func (a *asset) serve(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
-	content, tag := a.data, a.tag
+	file, err := a.open()
+	if err != nil {
+		http.Error(w, "the program's own file is missing", http.StatusInternalServerError)
+		return
+	}
+	defer file.Close()
+	content, tag := file.(io.ReadSeeker), a.tag // as those of package embed are
 	if a.gzipped {
 		header.Add("Vary", "Accept-Encoding")
 		if acceptsGzip(r.Header) {
 			header.Set("Content-Encoding", "gzip")
 			tag += "-gzip"
-		} else if plain, err := unpack(a.data); err == nil {
-			content = plain
+		} else if plain, err := unpack(file); err == nil {
+			content = bytes.NewReader(plain)
 		} else {
 			http.Error(w, "the program's own file is damaged", http.StatusInternalServerError)
 			return
@@ -97,11 +115,11 @@ func (a *asset) serve(w http.ResponseWriter, r *http.Request) {
 	header.Set("Content-Type", a.contentType)
 	header.Set("Cache-Control", a.cacheControl)
 	header.Set("ETag", `"`+tag+`"`)
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+	http.ServeContent(w, r, "", time.Time{}, content)
 }
 
-func unpack(data []byte) ([]byte, error) {
-	reader, err := gzip.NewReader(bytes.NewReader(data))
+func unpack(packed io.Reader) ([]byte, error) {
+	reader, err := gzip.NewReader(packed)
 	if err != nil {
 		return nil, err
 	}
