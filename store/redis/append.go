@@ -107,8 +107,7 @@ func (s *Store) sent(a chat.Append, request appendRequest, got answer) chat.Appe
 func (s *Store) append(ctx context.Context, request appendRequest, body string) (answer, error) {
 	e := entityOf(request.Room)
 	keys := append(e.owns("room", "log", "members", "active", "messages", "deleted", "receipts",
-		"receipt-versions", "once-even", "once-odd"), e.keys("public", "bucket", "recent")...)
-	keys = append(keys, e.own("typing"))
+		"receipt-versions", "once-even", "once-odd", "typing"), e.keys("public", "bucket", "recent")...)
 	keys = append(keys, e.rates(request.costs)...)
 	actor := actorOf(&chat.User{ID: request.Actor.ID, Name: request.Actor.Name})
 	got, err := s.run(ctx, appendScript, keys, encode(request), body, actor)

@@ -2,7 +2,7 @@
 --
 -- KEYS  1 room  2 log  3 members  4 active members  5 messages  6 deleted seqs  7 receipts
 --       8 receipt versions  9, 10 idempotency keys of even and odd days
---       11 the bucket's public rooms  12 bucket  13 recent  14 typing  15… a rate for each cost
+--       11 typing  12 the bucket's public rooms  13 bucket  14 recent  15… a rate for each cost
 -- ARGV  1 the request, as JSON:
 --         room, kind, check  the room's id, the entry's kind and random mark
 --         channel, publish   where hints go, and by which command
@@ -25,7 +25,7 @@
 local a, body = cjson.decode(ARGV[1]), ARGV[2]
 local keys = {
   room = KEYS[1], log = KEYS[2], members = KEYS[3], active = KEYS[4], messages = KEYS[5], deleted = KEYS[6],
-  receipts = KEYS[7], receiptVersions = KEYS[8], public = KEYS[11],
+  receipts = KEYS[7], receiptVersions = KEYS[8], public = KEYS[12],
 }
 local at = now()
 local today = math.floor(at / 86400000)
@@ -34,7 +34,7 @@ local rows = rowsOf(keys.members)
 local room = loadRoom(keys.room)
 
 local function types()
-  return redis.call('HEXISTS', KEYS[14], a.actor.id)
+  return redis.call('HEXISTS', KEYS[11], a.actor.id)
 end
 
 local function earlier()
@@ -164,7 +164,7 @@ store(keys, room, entry)
 trim(keys, room, a.keep, at)
 saveRoom(keys.room, room)
 local event = hydrate(keys, entry)
-notify({ bucket = KEYS[12], recent = KEYS[13], channel = a.channel, publish = a.publish, mark = a.check },
+notify({ bucket = KEYS[13], recent = KEYS[14], channel = a.channel, publish = a.publish, mark = a.check },
   a.room, event)
 if a.kind == SENT then
   return { 'sent', types(), entry.epoch, entry.offset, entry.prev, at, entry.seq }
