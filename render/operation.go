@@ -82,6 +82,19 @@ func (p *personal) Render(ctx context.Context, source delivery.Source) ([]byte, 
 	return p.render(ctx, &rendering{source: source})
 }
 
+// RenderDirectly implements delivery.Direct.
+func (o *operation) RenderDirectly(source delivery.Source) (payload []byte, ok bool) {
+	if o.plain == nil {
+		return nil, false
+	}
+	defer func() {
+		if recover() != nil { // the executor tells more of it
+			payload, ok = nil, false
+		}
+	}()
+	return o.plain.render(source)
+}
+
 // RenderFailure implements delivery.Renderer.
 func (o *operation) RenderFailure(ctx context.Context, source delivery.Source, err error) []byte {
 	errs := gqlerror.List{gqlerror.WrapPath(ast.Path{ast.PathName(o.root.Alias)}, err)}
@@ -95,11 +108,6 @@ func (o *operation) render(ctx context.Context, state *rendering) (payload []byt
 			payload, err = nil, o.context.RecoverFunc(ctx, fault)
 		}
 	}()
-	if o.plain != nil {
-		if payload, ok := o.plain.render(state.source); ok {
-			return payload, nil
-		}
-	}
 	handler, ctx := o.exec.DispatchOperation(context.WithValue(ctx, renderingKey, state), o.context)
 	// gqlgen forgets the root field in the paths of what is below it.
 	response := handler(graphql.WithFieldContext(ctx, &graphql.FieldContext{Object: o.root.ObjectDefinition.Name, Field: o.root}))

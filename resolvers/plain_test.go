@@ -86,7 +86,7 @@ func TestPlainEvents(t *testing.T) {
 					t.Fatal(errs)
 				}
 				executed = 0
-				payload, err := opened.Renderer.Render(t.Context(), oddSource(test.payload))
+				payload, err := rendered(t.Context(), opened.Renderer, oddSource(test.payload))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -120,7 +120,7 @@ func BenchmarkRenderMessage(b *testing.B) {
 			source := oddSource(event)
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := opened.Renderer.Render(b.Context(), source); err != nil {
+				if _, err := rendered(b.Context(), opened.Renderer, source); err != nil {
 					b.Fatal(err)
 				}
 			}

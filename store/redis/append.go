@@ -55,15 +55,20 @@ type appendRequest struct {
 }
 
 // Append implements [chat.Store].
-func (s *Store) Append(ctx context.Context, a chat.Append) (chat.Appended, error) {
+func (s *Store) Append(ctx context.Context, a chat.Append) (done chat.Appended, err error) {
 	request, body, err := s.requestOf(a)
 	if err != nil {
 		return chat.Appended{}, err
 	}
 	var got answer
-	if a.Kind == chat.KindMemberJoined {
+	switch a.Kind {
+	case chat.KindMessageSent:
+		if done, got, err = s.send(ctx, a, request, body); done.Event != nil {
+			return done, nil
+		}
+	case chat.KindMemberJoined:
 		got, err = s.join(ctx, request)
-	} else {
+	default:
 		got, err = s.append(ctx, request, body)
 	}
 	if err != nil {
@@ -74,19 +79,30 @@ func (s *Store) Append(ctx context.Context, a chat.Append) (chat.Appended, error
 			return chat.Appended{}, forChat(err)
 		}
 	}
-	if got.word() == "sent" {
-		return s.sent(a, request, got), nil
-	}
-	done, err := decodeAppended(a.RoomID, got)
+	done, err = decodeAppended(a.RoomID, got)
 	if err == nil && (a.Kind == chat.KindMemberLeft || a.Kind == chat.KindMemberRemoved) {
 		s.forget(ctx, done.Event.Member)
 	}
 	return done, err
 }
 
-// sent makes the event of a message that was sent of what was asked and answered, and hands it to those of this
-// node who watch the room.
-func (s *Store) sent(a chat.Append, request appendRequest, got answer) chat.Appended {
+// send appends a message, and hands it to those of this node who watch the room. An answer is returned where it wasn't
+// sent.
+func (s *Store) send(ctx context.Context, a chat.Append, request appendRequest, body string) (done chat.Appended, got answer, err error) {
+	topic := s.await(a.RoomID, request.Check)
+	got, err = s.append(ctx, request, body)
+	if err != nil || got.word() != "sent" {
+		s.settle(topic, request.Check, nil)
+		return done, got, err
+	}
+	done = sent(a, request, got)
+	p := done.Event.Publication(uint32(got.number(4)))
+	s.settle(topic, request.Check, &p)
+	return done, got, nil
+}
+
+// sent makes the event of a message of what was asked and answered.
+func sent(a chat.Append, request appendRequest, got answer) chat.Appended {
 	at := timeOf(int64(got.number(5)))
 	p := eventlog.Position{Epoch: uint32(got.number(2)), Offset: got.number(3), Check: request.Check}
 	message := &chat.Message{
@@ -100,7 +116,6 @@ func (s *Store) sent(a chat.Append, request appendRequest, got answer) chat.Appe
 	if a.Actor.ID != "" {
 		event.Actor = &chat.User{ID: a.Actor.ID, Name: a.Actor.Name}
 	}
-	s.handOwn(a.RoomID, event.Publication(uint32(got.number(4))))
 	return chat.Appended{Event: event, Message: message, Typing: got.number(1) > 0}
 }
 

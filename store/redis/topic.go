@@ -15,7 +15,7 @@ type topic struct {
 	state  bool
 	decode func(payload string) (news any, err error)
 	// own is for logs.
-	own *ownHints
+	own *own
 
 	// The rest is guarded by topics.mu.
 
