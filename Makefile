@@ -8,7 +8,7 @@ PROOFS = prove-laptop prove-cluster prove-redis prove-transports prove-rendering
 	prove-clients \
 	prove-single \
 	prove-conformance \
-	prove-trouble prove-restart prove-readers \
+	prove-trouble prove-restart prove-readers prove-idle \
 	prove-playground prove-suites \
 	prove-soak prove-fuzz
 
@@ -102,6 +102,8 @@ prove-restart: ## three nodes restarted in turn under 5,000 connections and 200 
 	$(PROVE_PLAIN) -run 'TestRollingRestart' ./e2e
 prove-readers: ## 500 readers stand still for a minute under traffic: flat memory, nobody waits, and woken they get everything once (of the program as it is, too: memory is the point)
 	$(PROVE_PLAIN) -run 'TestStoppedReaders' ./e2e
+prove-idle: ## 2,000 connections to whom nothing is sent, by every transport, with and without TLS: no goroutine, and what memory (of the program as it is)
+	$(PROVE_PLAIN) -run 'TestIdle' ./e2e
 prove-limits: ## each limit by every transport; 20,000 connections and 200,000 bad frames leave nothing behind
 	$(PROVE) -run 'TestLimits' ./e2e
 	$(PROVE) -run 'TestStore/rates|TestStoreAcross/rates|TestRate' ./store/redis ./store/sqlite

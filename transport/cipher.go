@@ -35,7 +35,8 @@ func (l listener) Accept() (net.Conn, error) {
 // cipherSocket is the socket below a tls.Conn, like any other until a connection takes it over.
 type cipherSocket struct {
 	net.Conn
-	raw rawSocket
+	raw   rawSocket
+	eager *rawRead // who reads the connection reads only what is there, by this; nil else
 
 	mu     sync.Mutex
 	taken  bool        // nothing is waited for any more
@@ -62,6 +63,14 @@ func (s *cipherSocket) SyscallConn() (syscall.RawConn, error) {
 		return socket.SyscallConn()
 	}
 	return nil, errors.ErrUnsupported
+}
+
+// Read implements net.Conn, for the tls.Conn above.
+func (s *cipherSocket) Read(p []byte) (int, error) {
+	if s.eager != nil {
+		return s.eager.now(s.raw, p)
+	}
+	return s.Conn.Read(p)
 }
 
 // Write implements net.Conn, for the tls.Conn above.

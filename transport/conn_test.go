@@ -220,6 +220,12 @@ func TestConnCloses(t *testing.T) {
 		p.send("bye")
 		p.wantEnd()
 	})
+	onConn(t, "doesn't close at an instant a thousand years away", func(t *testing.T, service *transport.Service) {
+		conn, p := connect(t, service, transport.Link{})
+		conn.CloseAt(time.Date(3000, 1, 1, 0, 0, 0, 0, time.UTC), transport.ReasonExpired)
+		p.want("beat", "beat")
+		_ = p.conn.Close()
+	})
 	onConn(t, "doesn't close at an instant that was taken back", func(t *testing.T, service *transport.Service) {
 		conn, p := connect(t, service, transport.Link{})
 		conn.CloseAt(time.Now().Add(time.Second), transport.ReasonExpired)

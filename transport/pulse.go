@@ -14,7 +14,7 @@ type pulse struct {
 	// overdue is what it means when the deadline has come; nil while there is none. It is a date, as a token's end is: what
 	// a clock that was set, or a machine that slept, makes of it is found out by the next heartbeat.
 	overdue  *Reason
-	deadline int64 // Unix time, ns
+	deadline int64 // Unix time, ms: a token may be good for a thousand years
 	place    int32 // in the agenda, from 1; its own
 }
 
@@ -35,7 +35,7 @@ func (c *Conn) CloseAt(at time.Time, reason Reason) {
 	defer c.mu.Unlock()
 	c.pulse.overdue = nil
 	if !at.IsZero() {
-		c.pulse.overdue, c.pulse.deadline = kept(reason), at.UnixNano()
+		c.pulse.overdue, c.pulse.deadline = kept(reason), at.UnixMilli()
 	}
 	if !c.closing {
 		c.schedule()
@@ -55,7 +55,7 @@ func (c *Conn) schedule() {
 	now := c.service.agenda.now()
 	next := c.pulse.beat
 	if c.pulse.overdue != nil {
-		next = min(next, now+time.Duration(c.pulse.deadline-time.Now().UnixNano()))
+		next = now + min(next-now, time.Until(time.UnixMilli(c.pulse.deadline)))
 	}
 	if silent, ok := c.silent(); ok {
 		next = min(next, silent)
@@ -105,7 +105,7 @@ func (c *Conn) due() (reason *Reason, beat bool) {
 	now, flushing := c.service.agenda.now(), c.flushing()
 	silent, asked := c.silent()
 	switch {
-	case c.pulse.overdue != nil && time.Now().UnixNano() >= c.pulse.deadline:
+	case c.pulse.overdue != nil && time.Now().UnixMilli() >= c.pulse.deadline:
 		return c.pulse.overdue, false
 	case asked && now >= silent && flushing: // so it can't have seen the heartbeat
 		c.pulse.asked = now

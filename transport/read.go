@@ -39,7 +39,8 @@ func (c *Conn) startReading(early []byte) {
 		c.reading.Done()
 		return
 	}
-	waits := len(early) == 0
+	_, secured := securedOf(c.socket) // which may have read already what isn't taken from it yet
+	waits := len(early) == 0 && !secured
 	if waits {
 		c.reader.state.Store(parked)
 	}
@@ -206,7 +207,14 @@ func (in *intake) release() {
 	intakes.Put(in)
 }
 
-var errNothing = errors.New("transport: nothing to read")
+// errNothing says that there is nothing to read now. A tls.Conn takes it for what it is by being temporary.
+var errNothing net.Error = nothing{}
+
+type nothing struct{}
+
+func (nothing) Error() string   { return "transport: nothing to read" }
+func (nothing) Timeout() bool   { return true }
+func (nothing) Temporary() bool { return true }
 
 // more reports whether another message has begun, as far as that is known without waiting.
 func (in *intake) more() (more bool, err error) {
@@ -231,6 +239,17 @@ func (in *intake) more() (more bool, err error) {
 	return err == nil, err
 }
 
+// there reads what is there.
+func (in *intake) there(p []byte) (int, error) {
+	s, ok := securedOf(in.conn.socket)
+	if !ok {
+		return in.now(in.conn.raw, p)
+	}
+	s.below.eager = &in.rawRead
+	defer func() { s.below.eager = nil }()
+	return s.Read(p)
+}
+
 // Read implements io.Reader.
 func (in *intake) Read(p []byte) (int, error) {
 	if len(in.early) > 0 {
@@ -239,7 +258,7 @@ func (in *intake) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	if in.conn.reader.watched {
-		n, err := in.now(in.conn.raw, p)
+		n, err := in.there(p)
 		if in.eager || !errors.Is(err, errNothing) {
 			return n, err
 		}

@@ -29,12 +29,7 @@ const maxEvents = 128
 // watch has c.readable called whenever there is something new to read, from now on and at once if there is already; false
 // means that this socket, or any, can't be watched. It is over when the socket is closed.
 func (w *watcher) watch(c *Conn) bool {
-	socket, ok := c.socket.(syscall.Conn)
-	if !ok {
-		return false
-	}
-	raw, err := socket.SyscallConn()
-	if err != nil {
+	if !c.raw.usable() {
 		return false
 	}
 	w.mu.Lock()
@@ -43,7 +38,7 @@ func (w *watcher) watch(c *Conn) bool {
 		return false
 	}
 	watched := false
-	_ = raw.Control(func(fd uintptr) { // fails only when the socket has been closed
+	_ = c.raw.conn.Control(func(fd uintptr) { // fails only when the socket has been closed
 		c.reader.fd = int32(fd)
 		for len(w.conns) <= int(fd) {
 			w.conns = append(w.conns, nil)
