@@ -30,7 +30,7 @@ func noSettings(t testing.TB) {
 }
 
 // settings parses flags as the program does, with nothing in the environment.
-func settings(t *testing.T, args ...string) (*config, error) {
+func settings(t testing.TB, args ...string) (*config, error) {
 	t.Helper()
 	noSettings(t)
 	return parseConfig(args)

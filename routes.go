@@ -32,6 +32,8 @@ const (
 	drainPatience    = 5 * time.Second
 	readyTimeout     = 2 * time.Second
 	pollAfterSeconds = 10
+	// plainBytes is how long an event may become that is written without the executor.
+	plainBytes = 64 << 10
 )
 
 // graphql is the endpoint of every transport.

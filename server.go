@@ -170,7 +170,7 @@ func build(ctx context.Context, c *config, log *slog.Logger) (s *server, err err
 		return nil, err
 	}
 	opener := render.NewOpener(schema.Schema(), s.metrics)
-	opener.Afford = s.gate.Afford
+	opener.Afford, opener.Plain = s.gate.Afford, resolvers.Plain(min(c.Documents.ResponseBytes, plainBytes))
 	s.connections = transport.NewService(transport.Options{
 		Hub: s.hub, Open: opener.Open,
 		Heartbeat: c.Heartbeat, InitTimeout: c.InitTimeout, WriteTimeout: c.StallTimeout,

@@ -14,11 +14,11 @@ import (
 
 // testServer is a server of this process in development mode, with a user's token.
 type testServer struct {
-	*testing.T
+	testing.TB
 	url, token string
 }
 
-func startServer(t *testing.T, args ...string) *testServer {
+func startServer(t testing.TB, args ...string) *testServer {
 	t.Helper()
 	c, err := settings(t, append([]string{"--addr=127.0.0.1:0", "--admin-addr=off", "--data=" + t.TempDir()}, args...)...)
 	if err != nil {
@@ -38,7 +38,7 @@ func startServer(t *testing.T, args ...string) *testServer {
 		t.Fatal(err)
 	}
 	s.serve()
-	server := &testServer{T: t, url: "http://" + s.main.Addr}
+	server := &testServer{TB: t, url: "http://" + s.main.Addr}
 	var signed struct{ Token string }
 	server.post("/dev/token", map[string]any{"user": "ada"}, &signed)
 	server.token = signed.Token

@@ -39,7 +39,10 @@ func (s *Service) SendMessage(ctx context.Context, actor User, in SendMessage) (
 	}
 	message := NewMessage{
 		Salt: NewSalt(), Type: Text, Content: in.Content,
-		ClientID: in.ClientID, Fingerprint: in.fingerprint(),
+		ClientID: in.ClientID,
+	}
+	if in.ClientID != "" {
+		message.Fingerprint = in.fingerprint()
 	}
 	q := ViewQuery{RoomID: in.RoomID, Sender: actor.ID, ClientID: in.ClientID}
 	change := s.changeAsKnown

@@ -158,7 +158,7 @@ type Appended struct {
 	Event *Event
 	// Message is the message concerned, for the message kinds.
 	Message *Message
-	// Room is the room after the step.
+	// Room is the room after the step. Of a message that was sent it isn't asked for, and may be missing.
 	Room Room
 	// Repeat says that nothing was written: Message is an earlier request's.
 	Repeat bool

@@ -101,3 +101,9 @@ type Renderer interface {
 	// RenderFailure renders the response that tells of an error instead.
 	RenderFailure(ctx context.Context, source Source, err error) (payload []byte)
 }
+
+// Direct is a [Renderer] to which some sources tell all there is to render.
+type Direct interface {
+	// RenderDirectly is Render without anything to wait for; false leaves it to Render.
+	RenderDirectly(source Source) (payload []byte, ok bool)
+}

@@ -39,6 +39,12 @@ func (h *Hub) renderValue(ctx context.Context, r Renderer, shared bool, guard st
 // that can be mended, and when ctx is done.
 func (h *Hub) render(ctx context.Context, r Renderer, shared bool, log string, source Source) (e *Event, err error) {
 	e = &Event{}
+	if direct, ok := r.(Direct); ok {
+		if e.Payload, ok = direct.RenderDirectly(source); ok {
+			h.metrics.renders.Inc()
+			return e, nil
+		}
+	}
 	tries := 0
 	err = h.retry(ctx, forever, "rendering", func() error {
 		tries++

@@ -49,7 +49,12 @@ const (
 )
 
 // String returns the opaque form.
-func (c Cursor) String() string { return base64.RawURLEncoding.EncodeToString(c.appendBinary(nil)) }
+func (c Cursor) String() string { return string(c.Append(make([]byte, 0, 128))) }
+
+// Append appends the opaque form, which needs no escapes in JSON.
+func (c Cursor) Append(dst []byte) []byte {
+	return base64.RawURLEncoding.AppendEncode(dst, c.appendBinary(make([]byte, 0, 96)))
+}
 
 func (c Cursor) appendBinary(b []byte) []byte {
 	b = append(b, cursorVersion, byte(c.Kind))

@@ -30,6 +30,8 @@ type Opener struct {
 	// Afford judges a subscription whose events are rendered for each of so many viewers; its error
 	// refuses it. Nil affords all.
 	Afford func(op *graphql.OperationContext, viewers int) error
+	// Plain are the fields that need no executor; nil for none.
+	Plain *Plain
 }
 
 // NewOpener returns an opener for a schema. The registerer may be nil.
@@ -109,7 +111,11 @@ func (o *Opener) opened(exec graphql.GraphExecutor, op *graphql.OperationContext
 	}
 	group := groupKey(kin, audience.Name)
 	shared := o.operations.get(group, func() *operation {
-		return newOperation(exec, op, root, variables, audience, o.unshared)
+		operation := newOperation(exec, op, root, variables, audience, o.unshared)
+		if o.Plain != nil {
+			operation.plain = o.Plain.compile(o.schema, operation.context, root)
+		}
+		return operation
 	})
 	opened := &Opened{
 		Spec: spec.Spec, Personal: &personal{operation: shared, as: spec.As},

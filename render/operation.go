@@ -27,6 +27,7 @@ type operation struct {
 	root     graphql.CollectedField
 	nothing  string
 	unshared prometheus.Counter
+	plain    *plain // nil where the executor has to render
 }
 
 // newOperation makes a group's operation of one that has just been opened. Variables are coerced
@@ -81,6 +82,19 @@ func (p *personal) Render(ctx context.Context, source delivery.Source) ([]byte, 
 	return p.render(ctx, &rendering{source: source})
 }
 
+// RenderDirectly implements delivery.Direct.
+func (o *operation) RenderDirectly(source delivery.Source) (payload []byte, ok bool) {
+	if o.plain == nil {
+		return nil, false
+	}
+	defer func() {
+		if recover() != nil { // the executor tells more of it
+			payload, ok = nil, false
+		}
+	}()
+	return o.plain.render(source)
+}
+
 // RenderFailure implements delivery.Renderer.
 func (o *operation) RenderFailure(ctx context.Context, source delivery.Source, err error) []byte {
 	errs := gqlerror.List{gqlerror.WrapPath(ast.Path{ast.PathName(o.root.Alias)}, err)}
@@ -89,13 +103,12 @@ func (o *operation) RenderFailure(ctx context.Context, source delivery.Source, e
 }
 
 func (o *operation) render(ctx context.Context, state *rendering) (payload []byte, err error) {
-	ctx = context.WithValue(ctx, renderingKey, state)
 	defer func() {
 		if fault := recover(); fault != nil { // marshalling runs outside gqlgen's own recover
 			payload, err = nil, o.context.RecoverFunc(ctx, fault)
 		}
 	}()
-	handler, ctx := o.exec.DispatchOperation(ctx, o.context)
+	handler, ctx := o.exec.DispatchOperation(context.WithValue(ctx, renderingKey, state), o.context)
 	// gqlgen forgets the root field in the paths of what is below it.
 	response := handler(graphql.WithFieldContext(ctx, &graphql.FieldContext{Object: o.root.ObjectDefinition.Name, Field: o.root}))
 	if err := unavailable(ctx, response); err != nil {

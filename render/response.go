@@ -25,12 +25,7 @@ func (o *operation) write(response *graphql.Response, cursor eventlog.Cursor) []
 		payload = append(payload, `,"errors":`...)
 		payload = append(payload, encodeErrors(response)...)
 	}
-	if cursor.Kind != 0 {
-		payload = append(payload, `,"extensions":{"cursor":"`...)
-		payload = append(payload, cursor.String()...)
-		payload = append(payload, `"}`...)
-	}
-	return append(payload, '}')
+	return append(appendCursor(payload, cursor), '}')
 }
 
 // encodeErrors encodes errors as a JSON array. Extensions may hold anything: if they don't marshal,

@@ -295,7 +295,7 @@ func (c *tally) compare(h *history, readers []*reader, source delivery.Source) {
 // see it.
 func (c *tally) render(h *history, r *reader, source delivery.Source) ([]byte, bool) {
 	h.Helper()
-	text, err := r.sharing.Renderer.Render(h.Context(), source)
+	text, err := rendered(h.Context(), r.sharing.Renderer, source)
 	if errors.Is(err, delivery.ErrAudienceMoved) {
 		c.moved++
 		access, err := r.opened.Spec.Authorize(h.Context())
@@ -368,6 +368,7 @@ func (h *history) alone(q request) delivery.Renderer {
 	if h.lonely == nil {
 		lonely := *h.world
 		lonely.assemble(h.resolver, "@viewer(by: HISTORY)", "@viewer", "@viewer(by: HISTORY)", "@viewer")
+		lonely.opener.Plain = nil // all is the executor's
 		h.lonely = &lonely
 	}
 	return h.lonely.mustOpen(q).Personal

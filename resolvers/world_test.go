@@ -22,6 +22,7 @@ import (
 
 	"parley/auth"
 	"parley/chat"
+	"parley/delivery"
 	"parley/eventlog"
 	"parley/graph"
 	"parley/presence"
@@ -90,6 +91,7 @@ func (w *world) assemble(resolver *resolvers.Resolver, edits ...string) {
 	w.exec.SetParserTokenLimit(5000)
 	w.exec.SetQueryCache(lru.New[*ast.QueryDocument](1000))
 	w.opener = render.NewOpener(w.schema, nil)
+	w.opener.Plain = resolvers.Plain(4096)
 }
 
 // introspected is the world as in development.
@@ -190,6 +192,14 @@ func (w *world) open(q request) (*render.Opened, gqlerror.List) {
 		return nil, response.Errors
 	}
 	return opened, nil
+}
+
+// rendered is what the hub makes of an event.
+func rendered(ctx context.Context, r delivery.Renderer, source delivery.Source) ([]byte, error) {
+	if payload, ok := r.(delivery.Direct).RenderDirectly(source); ok {
+		return payload, nil
+	}
+	return r.Render(ctx, source)
 }
 
 // must executes what has to succeed, remembers what it finds by the paths given ("{name}", "a.b.c"),

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,11 +29,23 @@ func ParseParams(body []byte) (*graphql.RawParams, error) {
 	case bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("[")) && json.Valid(body):
 		return nil, errors.New("batches aren't served: send each operation by a request of its own")
 	}
-	object, err := parseObject(body)
-	if err != nil {
-		return nil, err
+	object, valid := ParseObject(body)
+	switch {
+	case !valid:
+		return nil, unreadable("the request isn't valid JSON, or something follows it")
+	case object == nil:
+		return nil, errors.New("the request must be a JSON object")
 	}
-	return paramsOf(object)
+	return object.Params()
+}
+
+// Params decodes the GraphQL request that the object is; see [ParseParams].
+func (o Object) Params() (*graphql.RawParams, error) {
+	var m members
+	for name, value := range o.Members() {
+		m.set(name, value)
+	}
+	return m.params()
 }
 
 // ParseQuery decodes a GraphQL request from a URL's query string (GraphQL over HTTP §5.2).
@@ -41,10 +54,10 @@ func ParseQuery(rawQuery string) (*graphql.RawParams, error) {
 	if err != nil || !allUTF8(values) {
 		return nil, unreadable("the query string is malformed")
 	}
-	object := map[string]json.RawMessage{}
+	var m members
 	for _, name := range []string{"query", "operationName", documentID} {
 		if values.Has(name) {
-			object[name] = marshal(values.Get(name))
+			m.set(name, marshal(values.Get(name)))
 		}
 	}
 	for _, name := range []string{"variables", "extensions"} {
@@ -52,13 +65,13 @@ func ParseQuery(rawQuery string) (*graphql.RawParams, error) {
 			if !json.Valid([]byte(text)) {
 				return nil, fmt.Errorf("%q isn't valid JSON", name)
 			}
-			object[name] = json.RawMessage(text)
+			m.set(name, bytes.TrimSpace([]byte(text)))
 		}
 	}
 	if values.Get("operationName") == "" {
-		delete(object, "operationName")
+		m.operationName = nil
 	}
-	return paramsOf(object)
+	return m.params()
 }
 
 func allUTF8(values url.Values) bool {
@@ -76,22 +89,34 @@ func allUTF8(values url.Values) bool {
 // Documents). It is handed on among the extensions.
 const documentID = "documentId"
 
-func paramsOf(object map[string]json.RawMessage) (*graphql.RawParams, error) {
+// members are those of a request, as JSON; nil for what is missing.
+type members struct{ query, operationName, documentID, variables, extensions []byte }
+
+func (m *members) set(name string, value []byte) {
+	switch name {
+	case "query":
+		m.query = value
+	case "operationName":
+		m.operationName = value
+	case documentID:
+		m.documentID = value
+	case "variables":
+		m.variables = value
+	case "extensions":
+		m.extensions = value
+	}
+}
+
+func (m *members) params() (*graphql.RawParams, error) {
 	params, id := &graphql.RawParams{}, ""
-	for _, text := range []struct {
-		name string
-		into *string
-	}{
-		{"query", &params.Query}, {"operationName", &params.OperationName}, {documentID, &id},
-	} {
-		if err := decodeString(object[text.name], text.name, text.into); err != nil {
-			return nil, err
-		}
-	}
-	if err := decodeObject(object["variables"], "variables", &params.Variables); err != nil {
-		return nil, err
-	}
-	if err := decodeObject(object["extensions"], "extensions", &params.Extensions); err != nil {
+	err := cmp.Or(
+		stringIn(m.query, "query", &params.Query),
+		stringIn(m.operationName, "operationName", &params.OperationName),
+		stringIn(m.documentID, documentID, &id),
+		objectIn(m.variables, "variables", &params.Variables),
+		objectIn(m.extensions, "extensions", &params.Extensions),
+	)
+	if err != nil {
 		return nil, err
 	}
 	if id != "" {
@@ -100,46 +125,30 @@ func paramsOf(object map[string]json.RawMessage) (*graphql.RawParams, error) {
 		}
 		params.Extensions[documentID] = id
 	}
-	if isNull(object["query"]) && params.Extensions[documentID] == nil && params.Extensions["persistedQuery"] == nil {
+	if isNull(m.query) && params.Extensions[documentID] == nil && params.Extensions["persistedQuery"] == nil {
 		return nil, errors.New(`"query" is missing`)
 	}
 	return params, nil
 }
 
-func isNull(raw json.RawMessage) bool { return len(raw) == 0 || raw[0] == 'n' }
+func isNull(value []byte) bool { return len(value) == 0 || value[0] == 'n' }
 
-func decodeString(raw json.RawMessage, name string, into *string) error {
-	if isNull(raw) {
-		return nil
-	}
-	if json.Unmarshal(raw, into) != nil {
+// stringIn decodes a member that may be missing, or null.
+func stringIn(value []byte, name string, into *string) error {
+	text, ok := DecodeString(value)
+	if !ok && !isNull(value) {
 		return fmt.Errorf("%q must be a string", name)
 	}
+	*into = text
 	return nil
 }
 
-// decodeObject keeps numbers as they were written.
-func decodeObject(raw json.RawMessage, name string, into *map[string]any) error {
-	if isNull(raw) {
-		return nil
-	}
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.UseNumber()
-	if decoder.Decode(into) != nil {
+// objectIn decodes a member that may be missing, or null.
+func objectIn(value []byte, name string, into *map[string]any) error {
+	object, ok := decodeObject(value)
+	if !ok && !isNull(value) {
 		return fmt.Errorf("%q must be an object", name)
 	}
+	*into = object
 	return nil
-}
-
-// parseObject decodes a JSON object, and nothing else, by exact names.
-func parseObject(text []byte) (object map[string]json.RawMessage, err error) {
-	if err := json.Unmarshal(text, &object); err != nil {
-		if _, ok := errors.AsType[*json.UnmarshalTypeError](err); !ok {
-			return nil, unreadable("the request isn't valid JSON, or something follows it")
-		}
-	}
-	if object == nil {
-		return nil, errors.New("the request must be a JSON object")
-	}
-	return object, nil
 }

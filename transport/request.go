@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -145,6 +146,9 @@ type requestErrors struct {
 func EncodeResponse(response *graphql.Response) []byte {
 	if response.Data == nil && len(response.Errors) > 0 {
 		return marshal(requestErrors{response.Errors})
+	}
+	if response.Data != nil && len(response.Errors) == 0 && len(response.Extensions) == 0 {
+		return slices.Concat([]byte(`{"data":`), response.Data, []byte{'}'}) // nothing is delivered in parts
 	}
 	return marshal(response)
 }

@@ -55,15 +55,20 @@ type appendRequest struct {
 }
 
 // Append implements [chat.Store].
-func (s *Store) Append(ctx context.Context, a chat.Append) (chat.Appended, error) {
+func (s *Store) Append(ctx context.Context, a chat.Append) (done chat.Appended, err error) {
 	request, body, err := s.requestOf(a)
 	if err != nil {
 		return chat.Appended{}, err
 	}
 	var got answer
-	if a.Kind == chat.KindMemberJoined {
+	switch a.Kind {
+	case chat.KindMessageSent:
+		if done, got, err = s.send(ctx, a, request, body); done.Event != nil {
+			return done, nil
+		}
+	case chat.KindMemberJoined:
 		got, err = s.join(ctx, request)
-	} else {
+	default:
 		got, err = s.append(ctx, request, body)
 	}
 	if err != nil {
@@ -74,18 +79,50 @@ func (s *Store) Append(ctx context.Context, a chat.Append) (chat.Appended, error
 			return chat.Appended{}, forChat(err)
 		}
 	}
-	done, err := decodeAppended(a.RoomID, got)
+	done, err = decodeAppended(a.RoomID, got)
 	if err == nil && (a.Kind == chat.KindMemberLeft || a.Kind == chat.KindMemberRemoved) {
 		s.forget(ctx, done.Event.Member)
 	}
 	return done, err
 }
 
+// send appends a message, and hands it to those of this node who watch the room. An answer is returned where it wasn't
+// sent.
+func (s *Store) send(ctx context.Context, a chat.Append, request appendRequest, body string) (done chat.Appended, got answer, err error) {
+	topic := s.await(a.RoomID, request.Check)
+	got, err = s.append(ctx, request, body)
+	if err != nil || got.word() != "sent" {
+		s.settle(topic, request.Check, nil)
+		return done, got, err
+	}
+	done = sent(a, request, got)
+	p := done.Event.Publication(uint32(got.number(4)))
+	s.settle(topic, request.Check, &p)
+	return done, got, nil
+}
+
+// sent makes the event of a message of what was asked and answered.
+func sent(a chat.Append, request appendRequest, got answer) chat.Appended {
+	at := timeOf(int64(got.number(5)))
+	p := eventlog.Position{Epoch: uint32(got.number(2)), Offset: got.number(3), Check: request.Check}
+	message := &chat.Message{
+		RoomID: a.RoomID, Seq: got.number(6), Salt: a.Message.Salt, Sender: a.Actor, Type: a.Message.Type,
+		Content: a.Message.Content, ClientID: a.Message.ClientID, ReplyToSeq: a.Message.ReplyToSeq,
+		CreatedAt: at, UpdatedAt: at, Sent: p, Version: 1,
+	}
+	event := &chat.Event{
+		RoomID: a.RoomID, Kind: a.Kind, At: at, Seq: message.Seq, Position: p, Message: message,
+	}
+	if a.Actor.ID != "" {
+		event.Actor = &chat.User{ID: a.Actor.ID, Name: a.Actor.Name}
+	}
+	return chat.Appended{Event: event, Message: message, Typing: got.number(1) > 0}
+}
+
 func (s *Store) append(ctx context.Context, request appendRequest, body string) (answer, error) {
 	e := entityOf(request.Room)
 	keys := append(e.owns("room", "log", "members", "active", "messages", "deleted", "receipts",
-		"receipt-versions", "once-even", "once-odd"), e.keys("public", "bucket", "recent")...)
-	keys = append(keys, e.own("typing"))
+		"receipt-versions", "once-even", "once-odd", "typing"), e.keys("public", "bucket", "recent")...)
 	keys = append(keys, e.rates(request.costs)...)
 	actor := actorOf(&chat.User{ID: request.Actor.ID, Name: request.Actor.Name})
 	got, err := s.run(ctx, appendScript, keys, encode(request), body, actor)
@@ -147,7 +184,7 @@ func decodeAppendedEvent(room string, got answer) (chat.Appended, error) {
 		return chat.Appended{}, err
 	}
 	event := record.event(room)
-	done := chat.Appended{Event: event, Message: event.Message, Typing: got.number(3) > 0}
+	done := chat.Appended{Event: event, Message: event.Message}
 	done.Room, err = decodeRoom(room, got.list(2))
 	return done, err
 }
@@ -157,7 +194,5 @@ func decodeRepeat(room string, got answer) (chat.Appended, error) {
 	if err != nil {
 		return chat.Appended{}, err
 	}
-	done := chat.Appended{Message: message, Repeat: true, Typing: got.number(3) > 0}
-	done.Room, err = decodeRoom(room, got.list(2))
-	return done, err
+	return chat.Appended{Message: message, Repeat: true, Typing: got.number(2) > 0}, nil
 }

@@ -1,6 +1,9 @@
 package redis
 
-import "net/url"
+import (
+	"net/url"
+	"strings"
+)
 
 // docs/redis.md describes every key. Keys of a bucket are "parley:{<tag>}:<what>", those of a room,
 // user or instance have its id behind, escaped: "parley:{<tag>}:<what>:<id>".
@@ -9,10 +12,23 @@ import "net/url"
 func (b *bucket) key(what string) string { return b.prefix + what }
 
 // keys returns keys of the bucket itself, in the order asked.
-func (b *bucket) keys(what ...string) []string {
+func (b *bucket) keys(what ...string) []string { return named(b.prefix, what, "") }
+
+// named puts names between a prefix and a suffix, all in one piece of memory. There is room for a few more.
+func named(prefix string, what []string, suffix string) []string {
+	size := 0
+	for _, w := range what {
+		size += len(prefix) + len(w) + len(suffix)
+	}
+	var text strings.Builder
+	text.Grow(size)
 	keys := make([]string, len(what), len(what)+8)
 	for i, w := range what {
-		keys[i] = b.prefix + w
+		begin := text.Len()
+		text.WriteString(prefix)
+		text.WriteString(w)
+		text.WriteString(suffix)
+		keys[i] = text.String()[begin:]
 	}
 	return keys
 }
@@ -36,13 +52,7 @@ func entityOf(id string) entity { return bucketOf(id).of(id) }
 func (e entity) own(what string) string { return e.prefix + what + e.suffix }
 
 // owns returns keys of the entity, in the order asked; bucket adds some of its bucket's.
-func (e entity) owns(what ...string) []string {
-	keys := make([]string, len(what), len(what)+8)
-	for i, w := range what {
-		keys[i] = e.own(w)
-	}
-	return keys
-}
+func (e entity) owns(what ...string) []string { return named(e.prefix, what, e.suffix) }
 
 // channel is where the room's hints go.
 func (e entity) channel() string { return e.own("room") }

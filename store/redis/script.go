@@ -152,8 +152,8 @@ func (sc *script) command(verb, body string, keys []string, args []any) []any {
 	}
 	command := make([]any, 0, 3+len(keys)+len(args))
 	command = append(command, verb, body, len(keys))
-	for _, key := range keys {
-		command = append(command, key)
+	for i := range keys {
+		command = append(command, &keys[i]) // which goes in as it is: a string would be moved
 	}
 	return append(command, args...)
 }

@@ -14,6 +14,8 @@ type topic struct {
 	// state topics heal by reading the value again, logs by telling their watchers to look.
 	state  bool
 	decode func(payload string) (news any, err error)
+	// own is for logs.
+	own *own
 
 	// The rest is guarded by topics.mu.
 

@@ -16,7 +16,7 @@ func (s *Store) Watch(ctx context.Context, log string, watcher eventlog.Watcher)
 	if err != nil {
 		return nil, err
 	}
-	described := topic{name: log, bucket: e.bucket, channel: e.channel(), decode: func(payload string) (any, error) {
+	described := topic{name: log, bucket: e.bucket, channel: e.channel(), own: &own{}, decode: func(payload string) (any, error) {
 		record, err := decodeEvent(log, payload)
 		if err != nil {
 			return nil, err
@@ -72,19 +72,42 @@ func (s *Store) receive(payload string) {
 	if t == nil {
 		return
 	}
-	news, err := t.decode(h.payload)
+	if t.own == nil {
+		s.read(t, h.payload)
+		return
+	}
+	t.own.mu.Lock() // so that who appends here comes before it or after it
+	defer t.own.mu.Unlock()
+	if t.own.hear(h.payload) {
+		return
+	}
+	for len(t.own.parked) > 0 {
+		s.unpark(t)
+	}
+	s.read(t, h.payload)
+}
+
+// read hands over what a hint says.
+func (s *Store) read(t *topic, payload string) {
+	news, err := t.decode(payload)
 	if err != nil {
 		s.log.Error("a hint can't be read", "topic", t.name, "error", err)
 		s.look(t)
 		return
 	}
-	if value, ok := news.(eventlog.Value); ok {
-		if news, ok = s.topics.advance(t, value); !ok {
+	switch news := news.(type) {
+	case eventlog.Value:
+		if news, ok := s.topics.advance(t, news); ok {
+			s.hand(t, news)
+		} else {
 			s.stale.add(t.name) // old news, or those of a store that has lost its data
-			return
 		}
+	case []eventlog.Publication:
+		t.own.told(news[len(news)-1].Position)
+		s.hand(t, news)
+	default:
+		s.hand(t, news)
 	}
-	s.hand(t, news)
 }
 
 func (s *Store) hand(t *topic, news any) {

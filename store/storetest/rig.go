@@ -75,6 +75,9 @@ func (r rig) append(a chat.Append) chat.Appended {
 	r.Helper()
 	done, err := r.Append(r.Context(), a)
 	r.must("Append", err)
+	if a.Kind == chat.KindMessageSent { // it needn't be told
+		done.Room = r.room(a.RoomID)
+	}
 	return done
 }
 

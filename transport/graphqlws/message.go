@@ -61,13 +61,24 @@ var clientKinds = map[kind]content{
 
 // decode decodes one of the messages that a protocol knows. Its errors say, fit for a close frame, what is wrong with it. Members
 // that the protocol doesn't know are ignored.
-func decode(text []byte, kinds map[kind]content) (clientMessage, error) {
-	members, err := decodeObject(text)
-	if err != nil {
-		return clientMessage{}, err
+func decode(text []byte, kinds map[kind]content) (m clientMessage, err error) {
+	object, _ := transport.ParseObject(text)
+	if object == nil {
+		return m, errors.New("Invalid message: a JSON object is expected, and nothing else")
 	}
-	var m clientMessage
-	if json.Unmarshal(members["type"], (*string)(&m.kind)) != nil || m.kind == "" {
+	var typ, id, payload []byte
+	for name, value := range object.Members() {
+		switch name {
+		case "type":
+			typ = value
+		case "id":
+			id = value
+		case "payload":
+			payload = value
+		}
+	}
+	word, _ := transport.DecodeString(typ)
+	if m.kind = kind(word); m.kind == "" {
 		return m, errors.New("Invalid message: \"type\" must be a string")
 	}
 	has, known := kinds[m.kind]
@@ -75,28 +86,21 @@ func decode(text []byte, kinds map[kind]content) (clientMessage, error) {
 		return m, fmt.Errorf("Invalid message: unknown type %.40q", string(m.kind))
 	}
 	if has&contentObject != 0 {
-		m.payload, err = objectOrNothing(members["payload"])
+		m.payload, err = objectOrNothing(payload)
 	}
 	if has&contentID != 0 {
-		m.id, err = decodeID(members["id"])
+		m.id, err = decodeID(id)
 	}
 	if has&contentParams != 0 && err == nil {
-		m.params, err = decodeParams(members["payload"])
+		m.params, err = decodeParams(payload)
 	}
 	return m, err
 }
 
-// decodeObject decodes a JSON object, and nothing else, by exact names.
-func decodeObject(text []byte) (members map[string]json.RawMessage, err error) {
-	if json.Unmarshal(text, &members) != nil || members == nil {
-		return nil, errors.New("Invalid message: a JSON object is expected, and nothing else")
-	}
-	return members, nil
-}
-
-func decodeID(raw json.RawMessage) (id string, err error) {
+func decodeID(raw []byte) (string, error) {
+	id, _ := transport.DecodeString(raw)
 	switch {
-	case json.Unmarshal(raw, &id) != nil || id == "":
+	case id == "":
 		return "", errors.New("Invalid message: \"id\" must be a non-empty string")
 	case len(id) > maxID:
 		return "", fmt.Errorf("Invalid message: \"id\" is longer than %d bytes", maxID)
@@ -106,7 +110,7 @@ func decodeID(raw json.RawMessage) (id string, err error) {
 
 // objectOrNothing takes null for nothing, and copies what is there: messages don't outlive their
 // handling.
-func objectOrNothing(raw json.RawMessage) (json.RawMessage, error) {
+func objectOrNothing(raw []byte) (json.RawMessage, error) {
 	switch {
 	case len(raw) == 0 || raw[0] == 'n':
 		return nil, nil
@@ -116,20 +120,13 @@ func objectOrNothing(raw json.RawMessage) (json.RawMessage, error) {
 	return bytes.Clone(raw), nil
 }
 
-func decodeParams(raw json.RawMessage) (*graphql.RawParams, error) {
+func decodeParams(raw []byte) (*graphql.RawParams, error) {
 	if len(raw) == 0 || raw[0] != '{' {
 		return nil, errors.New("Invalid message: \"payload\" must be an object")
 	}
-	params, err := transport.ParseParams(raw)
+	params, err := transport.Object(raw).Params()
 	if err != nil {
 		return nil, fmt.Errorf("Invalid message: %w", err)
 	}
 	return params, nil
-}
-
-// serverMessage is a message of the server. The id comes last.
-type serverMessage struct {
-	Type    kind            `json:"type"`
-	Payload json.RawMessage `json:"payload,omitempty"`
-	ID      string          `json:"id,omitempty"`
 }

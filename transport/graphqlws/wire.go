@@ -53,14 +53,18 @@ func (s *session) text(kind kind, payload json.RawMessage, id string) []byte {
 	return textFrame(encode(kind, payload, id), s.deflates)
 }
 
-// encode encodes a message.
+// encode encodes a message. The payload is JSON, or nothing; the id comes last.
 func encode(kind kind, payload json.RawMessage, id string) []byte {
-	encoded, err := json.Marshal(serverMessage{kind, payload, id})
-	if err != nil {
-		// The payload isn't JSON; without it the message is still true.
-		encoded, _ = json.Marshal(serverMessage{Type: kind, ID: id})
+	message := make([]byte, 0, len(`{"type":"","payload":,"id":""}`)+len(kind)+len(payload)+len(id))
+	message = append(append(message, `{"type":"`...), kind...)
+	message = append(message, '"')
+	if len(payload) > 0 {
+		message = append(append(message, `,"payload":`...), payload...)
 	}
-	return encoded
+	if id != "" {
+		message = append(append(message, idPrefix...), quote(id)...)
+	}
+	return append(message, '}')
 }
 
 // Position implements transport.Wire: a ping, which a client that doesn't know of positions

@@ -2,7 +2,7 @@
 --
 -- KEYS  1 room  2 log  3 members  4 active members  5 messages  6 deleted seqs  7 receipts
 --       8 receipt versions  9, 10 idempotency keys of even and odd days
---       11 the bucket's public rooms  12 bucket  13 recent  14 typing  15… a rate for each cost
+--       11 typing  12 the bucket's public rooms  13 bucket  14 recent  15… a rate for each cost
 -- ARGV  1 the request, as JSON:
 --         room, kind, check  the room's id, the entry's kind and random mark
 --         channel, publish   where hints go, and by which command
@@ -16,15 +16,16 @@
 --         costs              what the entry costs: {{spacing, depth, times}, …}
 --       2 a message's constant part as JSON, an edit's content, or the settings as JSON
 --       3 the actor's id and name as JSON, '' for none
--- Returns {'ok', event, room, types}, {'repeat', message, room, types}, {'missing'}, {'moved'},
---         {'conflict'} for another fingerprint, {'announce', version} for a joining that makes
---         another version of the row than was announced, or {'limited', which, microseconds} for a
---         cost that isn't covered; types is 1 for a message whose sender is in the typing set.
+-- Returns {'ok', event, room}, {'sent', types, epoch, offset, prev, at, seq} for a message, of which the
+--         caller knows the rest, {'repeat', message, types}, {'missing'}, {'moved'}, {'conflict'} for
+--         another fingerprint, {'announce', version} for a joining that makes another version of the row
+--         than was announced, or {'limited', which, microseconds} for a cost that isn't covered; types is
+--         1 if the sender is in the typing set.
 
 local a, body = cjson.decode(ARGV[1]), ARGV[2]
 local keys = {
   room = KEYS[1], log = KEYS[2], members = KEYS[3], active = KEYS[4], messages = KEYS[5], deleted = KEYS[6],
-  receipts = KEYS[7], receiptVersions = KEYS[8], public = KEYS[11],
+  receipts = KEYS[7], receiptVersions = KEYS[8], public = KEYS[12],
 }
 local at = now()
 local today = math.floor(at / 86400000)
@@ -33,7 +34,7 @@ local rows = rowsOf(keys.members)
 local room = loadRoom(keys.room)
 
 local function types()
-  return a.kind == SENT and redis.call('HEXISTS', KEYS[14], a.actor.id) or 0
+  return redis.call('HEXISTS', KEYS[11], a.actor.id)
 end
 
 local function earlier()
@@ -45,7 +46,7 @@ local function earlier()
   if fingerprint ~= a.fingerprint then
     return { 'conflict' }
   end
-  return { 'repeat', redis.call('HGET', keys.messages, seq), describe(keys.room, room), types() }
+  return { 'repeat', redis.call('HGET', keys.messages, seq), types() }
 end
 
 -- turnOver empties the keys of the day before yesterday. It comes before anything else is written: where
@@ -163,6 +164,9 @@ store(keys, room, entry)
 trim(keys, room, a.keep, at)
 saveRoom(keys.room, room)
 local event = hydrate(keys, entry)
-notify({ bucket = KEYS[12], recent = KEYS[13], channel = a.channel, publish = a.publish, mark = a.check },
+notify({ bucket = KEYS[13], recent = KEYS[14], channel = a.channel, publish = a.publish, mark = a.check },
   a.room, event)
-return { 'ok', event, describe(keys.room, room), types() }
+if a.kind == SENT then
+  return { 'sent', types(), entry.epoch, entry.offset, entry.prev, at, entry.seq }
+end
+return { 'ok', event, describe(keys.room, room) }
