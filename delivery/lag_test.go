@@ -47,6 +47,34 @@ func TestLag(t *testing.T) {
 			stopped.saw(names(all...)...)
 		})
 	})
+	t.Run("no position is told of one whose group doesn't know yet", func(t *testing.T) {
+		inWorld(t, delivery.Options{}, func(w world) {
+			slow, quick := newConnection(1000), newConnection(1000)
+			slow.stop()
+			stopped := w.subscribeOn(slow, forOne("ada"))
+			asked := 0
+			quick.outbox = newOutbox(1000, func() { // right after the event was put into both
+				asked++
+				if cursor, moved := stopped.moved(); moved {
+					t.Errorf("told position %d", cursor.Position.Offset)
+				}
+				quick.flush()
+			}, func() { t.Error("overflow") })
+			other := w.subscribeOn(quick, forOne("ada"))
+			w.settle()
+			var all []*entry
+			for range 100 {
+				all = append(all, w.log.notes(room, 1)...)
+				w.settle()
+			}
+			other.saw(names(all...)...)
+			if asked < 100 {
+				t.Fatalf("asked %d times", asked)
+			}
+			slow.resume()
+			stopped.saw(names(all...)...)
+		})
+	})
 	t.Run("all that share the connection", func(t *testing.T) {
 		inWorld(t, delivery.Options{}, func(w world) {
 			slow := newConnection(1000)

@@ -153,11 +153,11 @@ func (l *Lane) Advance(to eventlog.Cursor, frame []byte) {
 	}
 }
 
-// currentHistory names the history of which the lane tells.
-func (l *Lane) currentHistory() uint32 {
+// currentHistory names the history of which the lane tells, and says whether it lags.
+func (l *Lane) currentHistory() (history uint32, lags bool) {
 	l.outbox.mu.Lock()
 	defer l.outbox.mu.Unlock()
-	return l.history
+	return l.history, l.stage == laneLags
 }
 
 // offer reports whether a position, found since the history was asked for, may be told. Advance

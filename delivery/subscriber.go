@@ -205,9 +205,12 @@ func (s *Subscriber) Moved() (eventlog.Cursor, bool) {
 	if s.topic == nil || s.ended.Load() {
 		return eventlog.Cursor{}, false
 	}
-	history := s.lane.currentHistory()
+	history, lags := s.lane.currentHistory()
 	at := s.replayed.Load()
-	if g := s.group.Load(); g != nil {
+	switch g := s.group.Load(); {
+	case g != nil && lags: // of which the group hasn't heard yet
+		return eventlog.Cursor{}, false
+	case g != nil:
 		at = g.settled.Load()
 	}
 	if at == nil || !s.lane.offer(at.Position.Offset, history) {
