@@ -23,11 +23,11 @@ type Conn struct {
 	crew   crew
 
 	base     context.Context // what it was opened with
+	ended    scopeEnd        // of its context
 	renewing sync.Mutex      // held while its viewer changes
 
 	mu         sync.Mutex
 	ctx        context.Context
-	ended      scopeEnd
 	operations operations
 	active     int32 // operations that run
 	// answered counts operations whose end waits in the outbox, perhaps; it changes under mu.

@@ -7,6 +7,13 @@ func (c *Conn) NewLane(framing delivery.Framing, suffix []byte) *delivery.Lane {
 	return c.outbox.NewLane(framing, suffix)
 }
 
+// Locked calls f under the lock that most of the connection is guarded by.
+func (c *Conn) Locked(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f()
+}
+
 // Reading is the state of a connection's reading.
 type Reading struct{ reader }
 

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -12,11 +13,17 @@ type scope Conn
 
 var _ context.Context = (*scope)(nil)
 
-// scopeEnd is the end of a scope, and who waits for it; guarded by the connection's mu.
+// scopeEnd is the end of a scope, and who waits for it. It has a lock of its own, under which nothing else is asked for: whoever
+// looks at a context may hold any other.
 type scopeEnd struct {
-	channel chan struct{}        // nil while nobody waits
+	mu    sync.Mutex
+	come  bool
+	waits *scopeWaits // nil while nobody waits
+}
+
+type scopeWaits struct {
+	channel chan struct{}
 	calls   map[*func()]struct{} // to be made
-	come    bool
 }
 
 type connKey struct{}
@@ -40,21 +47,26 @@ func (s *scope) Value(key any) any {
 
 // Done implements context.Context.
 func (s *scope) Done() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ended.channel == nil {
-		s.ended.channel = make(chan struct{})
-		if s.ended.come {
-			close(s.ended.channel)
+	s.ended.mu.Lock()
+	defer s.ended.mu.Unlock()
+	return s.ended.waited().channel
+}
+
+// waited returns what those wait by who do; called under mu.
+func (e *scopeEnd) waited() *scopeWaits {
+	if e.waits == nil {
+		e.waits = &scopeWaits{channel: make(chan struct{}), calls: map[*func()]struct{}{}}
+		if e.come {
+			close(e.waits.channel)
 		}
 	}
-	return s.ended.channel
+	return e.waits
 }
 
 // Err implements context.Context.
 func (s *scope) Err() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.ended.mu.Lock()
+	defer s.ended.mu.Unlock()
 	if s.ended.come {
 		return context.Canceled
 	}
@@ -63,39 +75,34 @@ func (s *scope) Err() error {
 
 // AfterFunc is what package context looks for before it has a goroutine wait for the end, for each context made of this one.
 func (s *scope) AfterFunc(f func()) (stop func() bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.ended.mu.Lock()
+	defer s.ended.mu.Unlock()
 	if s.ended.come {
 		go f()
 		return func() bool { return false }
 	}
-	if s.ended.calls == nil {
-		s.ended.calls = map[*func()]struct{}{}
-	}
 	call := &f
-	s.ended.calls[call] = struct{}{}
+	s.ended.waited().calls[call] = struct{}{}
 	return func() bool {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		_, waits := s.ended.calls[call]
-		delete(s.ended.calls, call)
-		if len(s.ended.calls) == 0 {
-			s.ended.calls = nil
-		}
+		s.ended.mu.Lock()
+		defer s.ended.mu.Unlock()
+		_, waits := s.ended.waited().calls[call]
+		delete(s.ended.waited().calls, call)
 		return waits
 	}
 }
 
 // endScope ends the connection's context.
 func (c *Conn) endScope() {
-	c.mu.Lock()
-	calls := c.ended.calls
-	c.ended.come, c.ended.calls = true, nil
-	if c.ended.channel != nil {
-		close(c.ended.channel)
+	c.ended.mu.Lock()
+	defer c.ended.mu.Unlock()
+	c.ended.come = true
+	if c.ended.waits == nil {
+		return
 	}
-	c.mu.Unlock()
-	for call := range calls {
+	close(c.ended.waits.channel)
+	for call := range c.ended.waits.calls {
 		go (*call)()
 	}
+	clear(c.ended.waits.calls)
 }

@@ -48,6 +48,23 @@ func TestScope(t *testing.T) {
 			t.Error("not called when the end had come before")
 		}
 	})
+	onConn(t, "can be looked at by who holds a lock", func(t *testing.T, service *transport.Service) {
+		conn, p := connect(t, service, transport.Link{})
+		ctx := conn.Context()
+		conn.Locked(func() { // as the outbox does, whose lock is taken under this one elsewhere
+			child, cancel := context.WithCancel(ctx)
+			defer cancel()
+			select {
+			case <-child.Done():
+				t.Error("it has ended")
+			default:
+			}
+			if ctx.Err() != nil {
+				t.Error(ctx.Err())
+			}
+		})
+		_ = p.conn.Close()
+	})
 	onConn(t, "has no end while nobody hangs up", func(t *testing.T, service *transport.Service) {
 		conn, p := connect(t, service, transport.Link{})
 		ctx, cancel := context.WithTimeout(conn.Context(), time.Second)
