@@ -45,8 +45,8 @@ portable: ## the program builds where its raw-socket code has a twin
 unit: ## every Go suite under the race detector, end-to-end ones included
 	go test -race -count=1 -timeout 18m -parallel 4 ./...
 
-fuzz: ## a few seconds for each decoder
-	./.ci/fuzz 2s
+fuzz: ## a second for each decoder
+	./.ci/fuzz 1s
 
 web: ## lint of what is JavaScript, types and build of the playground, types of the stock clients; fail if what is committed differs
 	cd web/playground && npm run lint

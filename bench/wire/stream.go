@@ -30,7 +30,7 @@ func (Chunks) Next(received []byte) (int, Message, error) {
 	if end < 0 && len(received) < maxChunkLine {
 		return 0, Message{}, nil
 	}
-	if end < 1 || received[end-1] != '\r' {
+	if end < 1 || end >= maxChunkLine || received[end-1] != '\r' {
 		return 0, Message{}, fmt.Errorf("%w: the chunk %.18q", ErrProtocol, received)
 	}
 	length, err := strconv.ParseUint(string(received[:end-1]), 16, 32)
