@@ -325,6 +325,47 @@ func TestIdentify(t *testing.T) {
 	})
 }
 
+// stuck is an executor of operations that take as long as they may.
+type stuck struct{ graphql.GraphExecutor }
+
+func (stuck) CreateOperationContext(ctx context.Context, _ *graphql.RawParams) (*graphql.OperationContext, gqlerror.List) {
+	<-ctx.Done()
+	return nil, gqlerror.List{gqlerror.Errorf("given up")}
+}
+
+func (stuck) DispatchError(_ context.Context, errs gqlerror.List) *graphql.Response {
+	return &graphql.Response{Errors: errs}
+}
+
+// TestDrainWaits: who says something while operations under way are waited for has as long for a farewell as others.
+func TestDrainWaits(t *testing.T) {
+	for said, end := range map[string]time.Duration{
+		"1":        grace + grace/2,
+		"nonsense": 2 * grace, // the farewell isn't understood either
+	} {
+		onConn(t, said, func(t *testing.T, service *transport.Service) {
+			conn, p := connect(t, service, transport.Link{Executor: stuck{}})
+			conn.Start("1", &graphql.RawParams{})
+			begin := time.Now()
+			var draining sync.WaitGroup
+			defer draining.Wait()
+			draining.Go(func() { _ = service.Drain(t.Context(), 0) })
+			synctest.Wait()
+			p.send(said)
+			p.want("end: " + transport.ReasonDrain.Text)
+			if took := time.Since(begin); took != grace {
+				t.Errorf("operations had %v", took)
+			}
+			time.Sleep(grace / 2)
+			p.send("bye")
+			p.wantEnd()
+			if took := time.Since(begin); took != end {
+				t.Errorf("ended after %v, want %v", took, end)
+			}
+		})
+	}
+}
+
 func TestDrainSpreads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service := newService(transport.Options{})
