@@ -120,14 +120,10 @@ func (s *stream) carries(number uint64) bool {
 // renew goes on with a newer token of the user's.
 func (s *stream) renew(news *reservation.News) {
 	viewer := string(news.Viewer)
-	first := s.viewer == ""
 	if viewer == s.viewer || s.mode.Renew == nil {
 		return
 	}
 	s.viewer = viewer
-	if first {
-		return
-	}
 	if err := s.mode.Renew(s.conn, news.Viewer); err != nil {
 		s.log().Info("a stream's token wasn't renewed", "error", err)
 	}
