@@ -161,11 +161,13 @@ func (o *outlet) Flush() { (*Conn)(o).flush() }
 // can tell later.
 func (o *outlet) Overflow() { (*Conn)(o).Close(ReasonOverload) }
 
-// Close ends the connection. It returns at once; only the first reason counts.
+// Close ends the connection. It returns at once; only the first reason counts, but any ends what a drain waits for.
 func (c *Conn) Close(reason Reason) {
 	if c.beginClosing(c.service.options.CloseTimeout) {
 		go c.shutDown(reason) // Service.open waits for it
+		return
 	}
+	c.stopOperations()
 }
 
 // drain is Close for a node that stops in good order: what was asked for is answered before, if that takes no longer than
