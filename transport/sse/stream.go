@@ -55,7 +55,8 @@ type stream struct {
 	taken  uint64 // answers up to this one were put into the outbox
 	unsent []reservation.Answer
 	viewer string
-	outage int // looks that failed, since one that didn't
+	outage int         // looks that failed, since one that didn't
+	again  *time.Timer // has it looked again; nil before it is needed
 }
 
 // failure is a subscription that couldn't be opened for now.
