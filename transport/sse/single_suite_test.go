@@ -29,6 +29,7 @@ func (singleClient) Subscribe(t testing.TB, rig *transporttest.Rig, viewer, quer
 	if viewer == "" {
 		viewer = "somebody"
 	}
+	rig.Server.Client().CloseIdleConnections() // that of another stream's requests may have been cut: a PUT isn't sent again
 	s := &singleStream{member: &member{t: t, viewer: viewer}, node: &node{Rig: rig}, told: map[uint64]string{}, failed: map[string]bool{}}
 	response, token, err := s.tryAsk(s.node, http.MethodPut, "", "", nil)
 	if err != nil || response.StatusCode != http.StatusCreated {
