@@ -88,7 +88,8 @@ func (o *operation) RenderDirectly(source delivery.Source) (payload []byte, ok b
 		return nil, false
 	}
 	defer func() {
-		if recover() != nil { // the executor tells more of it
+		if fault := recover(); fault != nil { // which the executor may get around, so it is told of here
+			_ = o.context.RecoverFunc(context.Background(), fault)
 			payload, ok = nil, false
 		}
 	}()

@@ -153,6 +153,31 @@ func TestRenderPanicsWhileWriting(t *testing.T) {
 	}
 }
 
+// TestRenderDirectlyPanics: a fault in what writes plain fields is told of, though the executor renders the event.
+func TestRenderDirectlyPanics(t *testing.T) {
+	r := newRig(t)
+	faults := 0
+	r.exec.SetRecoverFunc(func(context.Context, any) error {
+		faults++
+		return errors.New("recovered")
+	})
+	r.opener.Plain = &render.Plain{
+		Bytes:   1 << 10,
+		Roots:   map[string]func(delivery.Source) render.Object{"messageAdded": func(s delivery.Source) render.Object { return render.Object{Type: "Message", Value: s.Payload} }},
+		Scalars: map[string]func([]byte, any) []byte{"Message.content": func([]byte, any) []byte { panic("!") }},
+	}
+	opened := r.mustOpen(request{query: `subscription { messageAdded(roomId: "r_1") { content } }`})
+	if payload, ok := opened.Renderer.(delivery.Direct).RenderDirectly(hello()); payload != nil || ok {
+		t.Errorf("got %s, %v", payload, ok)
+	}
+	if faults != 1 {
+		t.Errorf("told of %d faults", faults)
+	}
+	if got := r.render(opened.Renderer, hello()); !strings.HasPrefix(got, `{"data":{"messageAdded":{"content":"Hello"}}`) {
+		t.Errorf("got %s", got)
+	}
+}
+
 // TestUnavailable: what may come right later is an error of Render, and the next call may do.
 func TestUnavailable(t *testing.T) {
 	const query = `subscription { messageAdded(roomId: "r_1") { room { name } replyTo { id } } }`

@@ -206,6 +206,7 @@ var errNoRoom = errors.New("reservation: no room for an answer now")
 func (b *Book) answer(ctx context.Context, id string, a Answer, lose bool, decide func(*Reservation, *Change) error) error {
 	asked := false
 	err := b.change(ctx, id, func(r *Reservation, c *Change) error {
+		a := a // what one attempt makes of it
 		asked = false
 		if err := decide(r, c); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package reservation_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -180,6 +181,33 @@ func TestAnswers(t *testing.T) {
 	stop()
 	answering.Wait()
 	if got := d.news(4); len(got.Answers) != 1 || string(got.Answers[0].Payload) != large || sum(got.Sizes) != len(large) {
+		t.Errorf("found %+v", got)
+	}
+}
+
+// slow is a store that somebody is faster to change, once, than who gives an answer up.
+type slow struct {
+	*reservationtest.Memory
+	first func()
+}
+
+func (s *slow) ChangeReservation(ctx context.Context, id string, c reservation.Change) error {
+	if then := s.first; then != nil && len(c.Put) > 0 {
+		s.first = nil
+		then()
+	}
+	return s.Memory.ChangeReservation(ctx, id, c)
+}
+
+// TestRoomAtLast: an answer isn't lost that finds room after all.
+func TestRoomAtLast(t *testing.T) {
+	d := newDesk(t, reservation.Options{Bytes: 100})
+	large := `"` + strings.Repeat("x", 90) + `"`
+	d.answer("first", large)
+	store := &slow{Memory: d.store, first: func() { d.trim(d.find(), d.news(1).Answers) }}
+	late := reservation.NewBook(store, reservation.Options{Bytes: 100, Patience: 50 * time.Millisecond})
+	d.must(late.Answer(t.Context(), d.id, ada, reservation.Answer{ID: "second", Payload: []byte(large)}))
+	if got := d.news(2).Answers; len(got) != 1 || got[0].Lost || string(got[0].Payload) != large {
 		t.Errorf("found %+v", got)
 	}
 }

@@ -161,17 +161,19 @@ func (o *outlet) Flush() { (*Conn)(o).flush() }
 // can tell later.
 func (o *outlet) Overflow() { (*Conn)(o).Close(ReasonOverload) }
 
-// Close ends the connection. It returns at once; only the first reason counts.
+// Close ends the connection. It returns at once; only the first reason counts, but any ends what a drain waits for.
 func (c *Conn) Close(reason Reason) {
-	if c.beginClosing() {
+	if c.beginClosing(c.service.options.CloseTimeout) {
 		go c.shutDown(reason) // Service.open waits for it
+		return
 	}
+	c.stopOperations()
 }
 
 // drain is Close for a node that stops in good order: what was asked for is answered before, if that takes no longer than
 // closing may.
 func (c *Conn) drain() {
-	if c.beginClosing() {
+	if c.beginClosing(2 * c.service.options.CloseTimeout) { // the deadline of what is read and written meanwhile
 		go func() {
 			c.finishOperations()
 			c.shutDown(ReasonDrain)
@@ -179,14 +181,15 @@ func (c *Conn) drain() {
 	}
 }
 
-func (c *Conn) beginClosing() (begun bool) {
+// beginClosing notes that the connection closes, for which it has so long; false if it does already.
+func (c *Conn) beginClosing(within time.Duration) (begun bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closing {
 		return false
 	}
 	c.closing = true
-	c.closeBy = time.Now().Add(c.service.options.CloseTimeout)
+	c.closeBy = time.Now().Add(within)
 	c.service.agenda.remove(c)
 	return true
 }

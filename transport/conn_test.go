@@ -325,6 +325,66 @@ func TestIdentify(t *testing.T) {
 	})
 }
 
+// stuck is an executor of operations that take as long as they may.
+type stuck struct{ graphql.GraphExecutor }
+
+func (stuck) CreateOperationContext(ctx context.Context, _ *graphql.RawParams) (*graphql.OperationContext, gqlerror.List) {
+	<-ctx.Done()
+	return nil, gqlerror.List{gqlerror.Errorf("given up")}
+}
+
+func (stuck) DispatchError(_ context.Context, errs gqlerror.List) *graphql.Response {
+	return &graphql.Response{Errors: errs}
+}
+
+// TestDrainWaits: who says something while operations under way are waited for has as long for a farewell as others.
+func TestDrainWaits(t *testing.T) {
+	onConn(t, "for all", func(t *testing.T, service *transport.Service) {
+		conn, p := connect(t, service, transport.Link{Executor: stuck{}})
+		conn.Start("1", &graphql.RawParams{})
+		begin := time.Now()
+		var draining sync.WaitGroup
+		draining.Go(func() { _ = service.Drain(t.Context(), 0) })
+		synctest.Wait()
+		p.send("1")
+		p.want("end: " + transport.ReasonDrain.Text)
+		if took := time.Since(begin); took != grace {
+			t.Errorf("operations had %v", took)
+		}
+		time.Sleep(grace / 2)
+		p.send("bye")
+		p.wantEnd()
+		draining.Wait()
+	})
+}
+
+// TestDrainIsCutShort: who goes away, or may not be here any more, isn't served while operations are waited for.
+func TestDrainIsCutShort(t *testing.T) {
+	for name, end := range map[string]func(*transport.Conn, *peer){
+		"its token is revoked": func(conn *transport.Conn, p *peer) {
+			conn.Close(transport.ReasonRevoked)
+			p.want("end: " + transport.ReasonDrain.Text)
+			p.send("bye")
+			p.wantEnd()
+		},
+		"its peer goes": func(_ *transport.Conn, p *peer) { _ = p.conn.Close() },
+	} {
+		onConn(t, name, func(t *testing.T, service *transport.Service) {
+			conn, p := connect(t, service, transport.Link{Executor: stuck{}})
+			conn.Start("1", &graphql.RawParams{})
+			begin := time.Now()
+			var draining sync.WaitGroup
+			draining.Go(func() { _ = service.Drain(t.Context(), 0) })
+			synctest.Wait()
+			end(conn, p)
+			draining.Wait()
+			if took := time.Since(begin); took != 0 {
+				t.Errorf("ended after %v", took)
+			}
+		})
+	}
+}
+
 func TestDrainSpreads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service := newService(transport.Options{})

@@ -4,25 +4,35 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"parley/chat"
 	"parley/eventlog"
 )
 
-// TestHintsAwaitAnswers: the hint of what this node appends is read only where its answer doesn't come, or another one has
-// to be handed over before that.
-func TestHintsAwaitAnswers(t *testing.T) {
+// TestHintsAwaitAnswers: the hint of what this node appends is read only where its answer doesn't come, or not soon, or
+// another one has to be handed over before that.
+func TestHintsAwaitAnswers(t *testing.T) { synctest.Test(t, testHintsAwaitAnswers) }
+
+func testHintsAwaitAnswers(t *testing.T) {
 	s := &Store{topics: newTopics(), log: slog.New(slog.DiscardHandler), looks: newPending[*topic]()}
+	var mu sync.Mutex // of what follows
 	var told []uint64
 	reads := 0
 	w := &watch{news: func(news any) {
+		mu.Lock()
+		defer mu.Unlock()
 		for _, p := range news.([]eventlog.Publication) {
 			told = append(told, p.Offset)
 		}
 	}}
 	s.topics.add(topic{name: "r", bucket: bucketOf("r"), own: &own{}, decode: func(payload string) (any, error) {
+		mu.Lock()
 		reads++
+		mu.Unlock()
 		record, err := decodeEvent("r", payload)
 		if err != nil {
 			return nil, err
@@ -49,6 +59,8 @@ func TestHintsAwaitAnswers(t *testing.T) {
 	}
 	want := func(when string, read int, offsets ...uint64) {
 		t.Helper()
+		mu.Lock()
+		defer mu.Unlock()
 		if !slices.Equal(told, offsets) || reads != read {
 			t.Errorf("%s: told %v and %d hints read, want %v and %d", when, told, reads, offsets, read)
 		}
@@ -90,6 +102,19 @@ func TestHintsAwaitAnswers(t *testing.T) {
 	hint(9)
 	hint(10)
 	want("both hints", 2, 9, 10)
+	for offset := uint64(11); offset < 15; offset += 2 {
+		answer, next := appending(offset), appending(offset+1)
+		hint(offset)
+		time.Sleep(answerPatience / 2)
+		hint(offset + 1)
+		want("no answer yet", 0)
+		time.Sleep(answerPatience / 2)
+		synctest.Wait()
+		want("no answer for too long", 2, offset, offset+1)
+		answer(true)
+		next(true)
+		want("then the answers", 0)
+	}
 }
 
 func TestPositionIn(t *testing.T) {

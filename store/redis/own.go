@@ -4,12 +4,17 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"parley/eventlog"
 )
 
-// maxOwn bounds the entries of a log that a node hands over before their hints have come.
-const maxOwn = 64
+const (
+	// maxOwn bounds the entries of a log that a node hands over before their hints have come.
+	maxOwn = 64
+	// answerPatience is how long a hint waits for its answer, which is right behind it unless its connection stands still.
+	answerPatience = 100 * time.Millisecond
+)
 
 // own is what this node appends to a log that it watches. It hands entries over itself, as soon as it knows of them: so
 // their hints needn't be read, whether they come later than the answer or before it. The zero own is ready.
@@ -24,6 +29,7 @@ type own struct {
 	// answer, the others for the first.
 	awaited map[uint32]bool
 	parked  []string
+	late    *time.Timer // has those be read that have waited long enough; nil before the first
 }
 
 // await has the hint of an entry wait that is about to be appended. The topic returned, nil for a log that nobody watches,
@@ -62,6 +68,27 @@ func (s *Store) settle(t *topic, check uint32, p *eventlog.Publication) {
 		s.hand(t, []eventlog.Publication{*p})
 	}
 	for len(o.parked) > 0 && !o.awaited[positionIn(o.parked[0]).Check] {
+		s.unpark(t)
+	}
+}
+
+// expect has the hints that wait, if the first has just come, wait only so long. The caller holds own.mu.
+func (s *Store) expect(t *topic) {
+	switch o := t.own; {
+	case len(o.parked) != 1:
+	case o.late == nil:
+		o.late = time.AfterFunc(answerPatience, func() {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			s.unparkAll(t)
+		})
+	default:
+		o.late.Reset(answerPatience)
+	}
+}
+
+func (s *Store) unparkAll(t *topic) {
+	for len(t.own.parked) > 0 {
 		s.unpark(t)
 	}
 }

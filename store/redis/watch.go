@@ -79,11 +79,10 @@ func (s *Store) receive(payload string) {
 	t.own.mu.Lock() // so that who appends here comes before it or after it
 	defer t.own.mu.Unlock()
 	if t.own.hear(h.payload) {
+		s.expect(t)
 		return
 	}
-	for len(t.own.parked) > 0 {
-		s.unpark(t)
-	}
+	s.unparkAll(t)
 	s.read(t, h.payload)
 }
 

@@ -29,7 +29,8 @@ type Single struct {
 	// Admit returns, for a holder's viewer, a context as [transport.Options].BaseContext makes it, for a request that
 	// says no more of itself. Its error is answered 401 with the error's text, or 503 if it wraps [transport.ErrTryLater].
 	Admit func(r *http.Request, viewer []byte) (context.Context, error)
-	// Renew has a stream go on with a newer viewer of the same user; nil for never.
+	// Renew has a stream go on with a newer viewer of the same user; nil for never. An error that wraps
+	// [transport.ErrTryLater] has it called again.
 	Renew func(c *transport.Conn, viewer []byte) error
 }
 

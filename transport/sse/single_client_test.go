@@ -24,6 +24,9 @@ import (
 // renewed counts the streams that went on with a newer token.
 var renewed atomic.Int64
 
+// unsure is how many of the next renewals can't be judged yet.
+var unsure atomic.Int64
+
 // singleOf makes the transport over a store.
 func singleOf(store reservation.Store, o reservation.Options) func(*transport.Service) graphql.Transport {
 	return func(s *transport.Service) graphql.Transport {
@@ -46,6 +49,9 @@ func singleOf(store reservation.Store, o reservation.Options) func(*transport.Se
 				return transporttest.WithViewer(context.Background(), by.Viewer), nil
 			},
 			Renew: func(*transport.Conn, []byte) error {
+				if unsure.Add(-1) >= 0 {
+					return transport.ErrTryLater
+				}
 				renewed.Add(1)
 				return nil
 			},

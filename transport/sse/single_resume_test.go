@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -271,7 +272,8 @@ func TestSingleStoreFails(t *testing.T) {
 	s.Close()
 }
 
-// TestSingleRenewed: an operation that comes with a newer token has the stream go on with it.
+// TestSingleRenewed: an operation that comes with a newer token has the stream go on with it, even if that can't be judged
+// at first.
 func TestSingleRenewed(t *testing.T) {
 	n := newSingle(t, transport.Options{}, reservation.Options{})
 	m := reserve(t, n, "ada")
@@ -280,7 +282,56 @@ func TestSingleRenewed(t *testing.T) {
 	hears(s, next("1", "hello"))
 	hears(s, complete("1"))
 	before := renewed.Load()
+	unsure.Store(2)
 	m.run(n, "2", `{ hello }`) // each of the test's tokens ends later than the one before
+	transporttest.Wait(t, "the stream is renewed", func() bool { return renewed.Load() > before })
+	s.Close()
+}
+
+// hooked is a store to which something happens right behind the next change.
+type hooked struct {
+	*reservationtest.Memory
+	next atomic.Pointer[func()]
+}
+
+func (h *hooked) ChangeReservation(ctx context.Context, id string, c reservation.Change) error {
+	err := h.Memory.ChangeReservation(ctx, id, c)
+	if then := h.next.Swap(nil); then != nil {
+		(*then)()
+	}
+	return err
+}
+
+// TestSingleRenewedAtOnce: so does one that comes before the stream has looked for the first time.
+func TestSingleRenewedAtOnce(t *testing.T) {
+	store := &hooked{Memory: reservationtest.NewMemory()}
+	n := &node{transporttest.NewRig(t, transport.Options{}, singleOf(store, reservation.Options{}), construct), store.Memory}
+	m := reserve(t, n, "ada")
+	id, err := reservation.IDOf(m.token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := renewed.Load()
+	m.run(n, "0", `{ hello }`)
+	s := m.open(n, "")
+	hears(s, next("0", "hello"))
+	last := hears(s, complete("0"))
+	s.Close()
+	transporttest.Wait(t, "it is given up", func() bool { return n.Service.Len() == 0 })
+	if renewed.Load() > before {
+		t.Fatal("renewed by the token that it was opened with")
+	}
+	begun := make(chan error, 1)
+	elsewhere := func() {
+		later := reservation.Holder{User: "ada", Viewer: []byte(`{}`), Expires: time.Now().Add(2 * time.Hour)}
+		_, err := reservation.NewBook(store, reservation.Options{}).Begin(t.Context(), id, later, reservation.Request{ID: "1", Once: true})
+		begun <- err
+	}
+	store.next.Store(&elsewhere)
+	s = m.open(n, last)
+	if err := <-begun; err != nil {
+		t.Fatal(err)
+	}
 	transporttest.Wait(t, "the stream is renewed", func() bool { return renewed.Load() > before })
 	s.Close()
 }

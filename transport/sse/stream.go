@@ -1,6 +1,7 @@
 package sse
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,7 +55,8 @@ type stream struct {
 	taken  uint64 // answers up to this one were put into the outbox
 	unsent []reservation.Answer
 	viewer string
-	outage int // looks that failed, since one that didn't
+	outage int         // looks that failed, since one that didn't
+	again  *time.Timer // has it looked again; nil before it is needed
 }
 
 // failure is a subscription that couldn't be opened for now.
@@ -130,6 +132,7 @@ func progressOf(r *http.Request, id string) (*reservation.Progress, error) {
 func (t Single) open(w http.ResponseWriter, r *http.Request, base context.Context, executor graphql.GraphExecutor,
 	found *reservation.Reservation, holder reservation.Holder, from *reservation.Progress) *transport.Refusal {
 	s := &stream{mode: t, body: transport.BodyOf(r), carried: map[string]uint64{}, tries: map[uint64]int{}, syncing: true}
+	s.viewer = cmp.Or(string(holder.Viewer), string(found.Viewer)) // base's
 	var err error
 	if s.unwatch, err = t.Book.Watch(r.Context(), found.ID, s.look); err != nil {
 		return t.failure(err)

@@ -69,7 +69,16 @@ func (s *stream) later(err error) {
 		s.log().Warn("a reservation can't be read or changed", "error", err)
 	}
 	wait := againAfter * time.Duration(min(s.outage, 20))
-	time.AfterFunc(wait/2+rand.N(wait), s.look)
+	s.lookIn(wait/2 + rand.N(wait))
+}
+
+// lookIn has the reservation looked at again, once, after a while.
+func (s *stream) lookIn(wait time.Duration) {
+	if s.again == nil {
+		s.again = time.AfterFunc(wait, s.look)
+		return
+	}
+	s.again.Reset(wait)
 }
 
 // follow looks at the reservation once; more says that there is more to read.
@@ -120,15 +129,15 @@ func (s *stream) carries(number uint64) bool {
 // renew goes on with a newer token of the user's.
 func (s *stream) renew(news *reservation.News) {
 	viewer := string(news.Viewer)
-	first := s.viewer == ""
 	if viewer == s.viewer || s.mode.Renew == nil {
 		return
 	}
-	s.viewer = viewer
-	if first {
+	err := s.mode.Renew(s.conn, news.Viewer)
+	if errors.Is(err, transport.ErrTryLater) {
+		s.lookIn(againAfter)
 		return
 	}
-	if err := s.mode.Renew(s.conn, news.Viewer); err != nil {
+	if s.viewer = viewer; err != nil {
 		s.log().Info("a stream's token wasn't renewed", "error", err)
 	}
 }
