@@ -12,8 +12,8 @@ import (
 // footprint is what a server holds.
 type footprint struct {
 	goroutines, descriptors, connections float64
-	// heap is what is reachable, resident what the process occupies, both in bytes.
-	heap, resident float64
+	// heap is what is reachable, stacks what goroutines stand on, resident what the process occupies, all in bytes.
+	heap, stacks, resident float64
 }
 
 // String is a footprint for people.
@@ -33,7 +33,8 @@ func measure(t testing.TB, node *parleytest.Node) footprint {
 	return footprint{
 		goroutines: node.Metric(t, "go_goroutines"), descriptors: node.Metric(t, "process_open_fds"),
 		connections: node.Metric(t, "parley_connections"),
-		heap:        node.Metric(t, "go_memstats_heap_alloc_bytes"), resident: node.Metric(t, "process_resident_memory_bytes"),
+		heap:        node.Metric(t, "go_memstats_heap_alloc_bytes"), stacks: node.Metric(t, "go_memstats_stack_inuse_bytes"),
+		resident: node.Metric(t, "process_resident_memory_bytes"),
 	}
 }
 

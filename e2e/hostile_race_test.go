@@ -58,7 +58,7 @@ type kickRace struct {
 
 func (r *kickRace) run(t *testing.T) {
 	r.room = r.others[0].CreateRoom(t, "Brawl", "cyd", "dan")
-	rounds, told, later := parleytest.Scale(20, 100), 0, 0
+	rounds, told, later := parleytest.Scale(10, 100), 0, 0
 	for round := range rounds {
 		seen, missed := r.round(t, round)
 		told, later = told+seen, later+missed

@@ -115,7 +115,8 @@ func unaskedBody(t *testing.T, node *parleytest.Node, _ *parleytest.Client, _ st
 	}
 }
 
-// unreadAnswers are asked for, some MiB each, and not taken, as long as the test lasts.
+// unreadAnswers are asked for, more than a MiB each (together more than strayHeap), and not taken, as long as the test
+// lasts.
 func unreadAnswers(t *testing.T, node *parleytest.Node, ada *parleytest.Client) {
 	t.Helper()
 	before := settled(t, node)
@@ -124,7 +125,7 @@ func unreadAnswers(t *testing.T, node *parleytest.Node, ada *parleytest.Client) 
 		ada.MustSend(t, room, strings.Repeat("x", 8000))
 	}
 	query := "{"
-	for i := range 10 {
+	for i := range parleytest.Scale(3, 10) {
 		query += fmt.Sprintf(` a%d: room(id: %q) { messages { edges { node { content } } } }`, i, room)
 	}
 	a := ask("", ada, parleytest.Operation{Query: query + " }"}).attempts[0]

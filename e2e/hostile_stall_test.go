@@ -32,7 +32,7 @@ func TestHostileReaders(t *testing.T) {
 		fromWS.Position(t)
 		fromSSE.Position(t)
 		content := func(i int) string { return fmt.Sprintf("%d %s", i, strings.Repeat("x", 8000)) }
-		slowest, n := time.Duration(0), parleytest.Scale(300, 1000)
+		slowest, n := time.Duration(0), parleytest.Scale(tooMany, 1000)
 		peak := measure(t, node)
 		for i := range n {
 			begin := time.Now()

@@ -64,8 +64,9 @@ func TestIdle(t *testing.T) {
 			if idle.connections != float64(count) {
 				t.Errorf("%.0f connections", idle.connections)
 			}
-			t.Logf("%d connections: %.1f KiB each of heap, %.1f KiB resident, %.0f goroutines more", count,
-				(idle.heap-before.heap)/float64(count)/1024, (idle.resident-before.resident)/float64(count)/1024, idle.goroutines-before.goroutines)
+			each := func(before, after float64) float64 { return (after - before) / float64(count) / 1024 }
+			t.Logf("%d connections: %.1f KiB each of heap, %.1f of stacks, %.1f resident, %.0f goroutines more", count,
+				each(before.heap, idle.heap), each(before.stacks, idle.stacks), each(before.resident, idle.resident), idle.goroutines-before.goroutines)
 			for _, stream := range streams {
 				stream.Close()
 			}

@@ -266,14 +266,17 @@ func sendUnheard(t *testing.T, l *ledger, c *parleytest.Client, room string, fol
 	}
 }
 
-// startTraffic has each sender send up to a hundred messages a second until it is told to stop, which
-// waits until all are acknowledged.
+// paceOfTraffic is how often each sender sends: up to a hundred messages a second, or 25.
+var paceOfTraffic = time.Duration(parleytest.Scale(40, 10)) * time.Millisecond
+
+// startTraffic has each sender send, at most at that pace, until it is told to stop, which waits until all are
+// acknowledged.
 func startTraffic(t *testing.T, l *ledger, senders []*parleytest.Client, room string) (stop func()) {
 	done := make(chan struct{})
 	var sending sync.WaitGroup
 	for s, c := range senders {
 		sending.Go(func() {
-			pace := time.NewTicker(10 * time.Millisecond)
+			pace := time.NewTicker(paceOfTraffic)
 			defer pace.Stop()
 			for i := 0; ; i++ {
 				select {

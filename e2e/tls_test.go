@@ -314,38 +314,3 @@ func TestHostileRequestsOfHTTP2(t *testing.T) {
 		t.Errorf("afterwards: %d, %v", status, err)
 	}
 }
-
-// BenchmarkIdle is what a connection with one subscription costs the server while nothing happens: heap and stacks, behind
-// a garbage collection. PARLEY_E2E_RACE=0 measures what is shipped.
-func BenchmarkIdle(b *testing.B) {
-	certificate := parleytest.NewCertificate(b)
-	plain, secure := parleytest.Start(b, nil), parleytest.StartTLS(b, certificate, nil)
-	for _, way := range []struct {
-		name      string
-		node      *parleytest.Node
-		client    *http.Client
-		subscribe parleytest.Subscriber
-	}{
-		{"WebSocket", plain, plain.HTTP, parleytest.OverWS},
-		{"WebSocket over TLS", secure, secure.HTTP, parleytest.OverWS},
-		{"SSE", plain, plain.HTTP, parleytest.OverSSE},
-		{"SSE over TLS", secure, secure.HTTP, parleytest.OverSSE},
-		{"SSE over HTTP2", secure, certificate.HTTP(true), parleytest.OverSSE},
-	} {
-		b.Run(way.name, func(b *testing.B) {
-			const connections = 2000
-			ada := parleytest.SignIn(b, way.node, "ada")
-			room := ada.CreateRoom(b, "Quiet")
-			ada.HTTP = way.client
-			held := func() float64 {
-				return measure(b, way.node).heap + way.node.Metric(b, "go_memstats_stack_inuse_bytes")
-			}
-			settled(b, way.node)
-			before := held()
-			for range connections {
-				parleytest.MustSubscribe(b, way.subscribe, ada, follow(messageAdded, room, "")).Position(b)
-			}
-			b.ReportMetric((held()-before)/connections/(1<<10), "KiB/connection")
-		})
-	}
-}

@@ -205,11 +205,17 @@ func (n *Node) Log() string { return string(n.out.Bytes()) }
 
 // Deadline returns a function that pauses for a moment, and reports whether Patience is over.
 func Deadline() func() bool {
-	end := time.Now().Add(Patience)
+	begin := time.Now()
 	return func() bool {
-		time.Sleep(10 * time.Millisecond) // between two looks
-		return time.Now().After(end)
+		pause(begin)
+		return time.Since(begin) > Patience
 	}
+}
+
+// pause passes the time between two looks at what has been waited for since begin: more the longer that is, for a
+// look at the metrics costs a server under the race detector milliseconds.
+func pause(begin time.Time) {
+	time.Sleep(min(max(10*time.Millisecond, time.Since(begin)/20), 100*time.Millisecond))
 }
 
 // Output keeps what a process prints.
@@ -272,11 +278,11 @@ func Eventually(t testing.TB, what string, fact func() bool) {
 // Within waits for a fact that may take longer than others.
 func Within(t testing.TB, patience time.Duration, what string, fact func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
+	begin := time.Now()
 	for !fact() {
-		if time.Now().After(deadline) {
+		if time.Since(begin) > patience {
 			t.Fatalf("in vain: waiting until %s", what)
 		}
-		time.Sleep(10 * time.Millisecond) // between two looks
+		pause(begin)
 	}
 }

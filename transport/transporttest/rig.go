@@ -58,7 +58,7 @@ type Rig struct {
 // a check that nothing is left.
 func NewRig(t testing.TB, options transport.Options, transports ...func(*transport.Service) graphql.Transport) *Rig {
 	t.Helper()
-	return NewRigOver(t, httptest.NewServer, options, transports...)
+	return NewRigOver(t, serve, options, transports...)
 }
 
 // NewRigOver is NewRig with a server that serve starts, such as [TLS].

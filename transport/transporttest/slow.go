@@ -8,9 +8,9 @@ import (
 	"parley/transport"
 )
 
-// More than sockets and the outbox hold, in events of a size.
+// More than sockets (see narrow) and the outbox hold, in events of a size.
 const (
-	fillEvents = 500
+	fillEvents = 120
 	fillSize   = 16 << 10
 )
 

@@ -2,7 +2,6 @@ package transporttest
 
 import (
 	"fmt"
-	"net/http/httptest"
 	"testing"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -116,11 +115,11 @@ func (s suite) rig(t *testing.T, options transport.Options) *Rig {
 // node starts another node over logs.
 func (s suite) node(t *testing.T, logs *Logs, options transport.Options) *Rig {
 	t.Helper()
-	serve := httptest.NewServer
+	start := serve
 	if server, ok := s.client.(Server); ok {
-		serve = server.Serve
+		start = server.Serve
 	}
-	return newRig(t, serve, logs, options, s.client.Construct)
+	return newRig(t, start, logs, options, s.client.Construct)
 }
 
 func ticks(log string) string { return fmt.Sprintf(`subscription { ticks(log: %q) }`, log) }

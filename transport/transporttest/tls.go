@@ -3,6 +3,7 @@ package transporttest
 import (
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"time"
@@ -27,7 +28,9 @@ type OverHTTP2 struct{ Client }
 // Serve implements Server.
 func (OverHTTP2) Serve(h http.Handler) *httptest.Server {
 	s := HTTP2(h)
-	s.Client().Transport.(*http.Transport).DisableKeepAlives = true
+	client := s.Client().Transport.(*http.Transport)
+	client.DisableKeepAlives = true
+	client.HTTP2 = &http.HTTP2Config{MaxReceiveBufferPerStream: wayBuffer} // else it would take 4 MiB that nobody reads
 	return s
 }
 
@@ -42,7 +45,31 @@ func serveTLS(h http.Handler, http2 bool) *httptest.Server {
 	s.EnableHTTP2 = http2
 	s.Config.ErrorLog = log.New(io.Discard, "", 0) // clients that hang up in the middle of a handshake
 	s.Config.ConnContext = transport.KeepSocket
-	s.Listener = transport.Listener(s.Listener, time.Minute)
+	s.Listener = transport.Listener(narrow{s.Listener}, time.Minute)
 	s.StartTLS()
 	return s
+}
+
+// serve serves HTTP/1.1.
+func serve(h http.Handler) *httptest.Server {
+	s := httptest.NewUnstartedServer(h)
+	s.Listener = narrow{s.Listener}
+	s.Start()
+	return s
+}
+
+// wayBuffer is about how much there is room for on the way to a client, beside the kernel's own.
+const wayBuffer = 64 << 10
+
+// narrow is a listener whose connections hold no more of what nobody reads than wayBuffer, where the kernel would have
+// them grow to some MiB: it takes less to fill them.
+type narrow struct{ net.Listener }
+
+// Accept implements net.Listener.
+func (n narrow) Accept() (net.Conn, error) {
+	conn, err := n.Listener.Accept()
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(wayBuffer)
+	}
+	return conn, err
 }

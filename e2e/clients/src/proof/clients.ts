@@ -9,7 +9,6 @@ import { connect as openSocket } from "../connect/graphql-ws.js";
 import { pause, retryAttempts } from "../connect/retry.js";
 import { connect as openLegacySocket } from "../connect/subscriptions-transport-ws.js";
 import { connect as connectURQL } from "../connect/urql.js";
-import { eventSource } from "./browser.js";
 import { apollo, legacy, type Stock, streaming, urql } from "./stock.js";
 import { settings, tell } from "./test.js";
 
@@ -97,6 +96,7 @@ export const clients: Record<string, () => Proof | Promise<Proof>> = {
     return { stock: apollo(client), positions: () => begun, dispose: () => client.stop() };
   },
   async EventSource() {
+    const { eventSource } = await import("./browser.js"); // takes longer to load than all other clients: for this one only
     const proof = await eventSource(endpoint, token, () => tell({ returned: true }));
     return { positions: null, ...proof };
   },
