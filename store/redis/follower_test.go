@@ -89,7 +89,9 @@ func (f *follower) until(offset uint64) error {
 		select {
 		case <-f.wake:
 		case <-late:
-			f.t.Fatalf("the follower of %s is at %d, and wasn't told of %d", f.log, f.at.Offset, offset)
+			told, looks := f.heard()
+			f.t.Fatalf("the follower of %s is at %d, told of %d entries and to look %d times; the log is at %d, and should be at %d",
+				f.log, f.at.Offset, len(told), looks, tailOf(f.t, f.store, f.log).Offset, offset)
 		}
 		if err := f.catchUp(); errors.Is(err, eventlog.ErrUnavailable) {
 			f.awake() // as a hub would, it tries again
