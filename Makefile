@@ -113,7 +113,7 @@ prove-clients: ## 50 forced reconnects of each stock client under traffic: no ga
 	$(PROVE) -run 'TestStockClient' ./e2e
 prove-single: ## graphql-sse's single connection mode: three nodes behind HAProxy, the owner killed at every step and under traffic; hostile clients
 	$(PROVE) -run 'TestSingleConnection|TestHostileSingle' ./e2e
-	$(PROVE) -run 'TestSingle|TestChecklist(Res|Stream|Op|Late)' ./transport/sse
+	$(PROVE) -run 'TestSingle|TestChecklist(Res|Stream|Op|Late)' -skip Scenarios ./transport/sse
 prove-conformance: ## every line of the protocols' checklists, ours and gqlgen's side by side; the draft's statuses
 	$(PROVE) -run 'TestConformance|TestDraft2026' ./e2e
 	$(PROVE) -run 'TestChecklist' ./transport/...

@@ -1,7 +1,7 @@
 // Bench measures Parley beside its peers: above all, the CPU time that a server uses for each delivery.
 //
 //	bench -bin FOLDER [-only "W1 W2"] [-peers "parley,bare"] [-runs 3] [-quick] [-results FOLDER] [-profile FILE]
-//	bench -from results.json -results FOLDER
+//	bench -from results.json [-only "W1 W2"] -results FOLDER
 //
 // FOLDER has the binaries of Parley and of servers/; "make bench" builds them. README.md says what is measured, and how.
 package main
@@ -43,7 +43,7 @@ func main() {
 	flag.StringVar(&b.servers, "servers", "servers", "folder of the peers' sources")
 	flag.StringVar(&only, "only", "", "workloads, separated by spaces; empty for all")
 	flag.StringVar(&names, "peers", "", "peers, separated by commas; empty for all")
-	from := flag.String("from", "", "file of results to report again; nothing is measured then")
+	from := flag.String("from", "", "file of results to report again; only the workloads of -only are measured then, in place of what it has of them")
 	flag.StringVar(&results, "results", "", "folder to write table, plots and rows to; empty for none")
 	flag.IntVar(&b.runs, "runs", 3, "how often everything is measured, in turn")
 	flag.BoolVar(&b.quick, "quick", false, "fewer connections and less time, for development: figures are rough, and not comparable")
@@ -140,23 +140,29 @@ func (b *bench) measure(ctx context.Context, w workload, p peer, subscribed func
 	return values, nil
 }
 
-// report measures everything, or reads what was measured before.
+// report measures everything that was asked for, and reads the rest from what was measured before, if that is given.
 func (b *bench) report(ctx context.Context, from string) (r report.Report, err error) {
 	if from != "" {
 		text, err := os.ReadFile(from)
-		if err != nil {
+		if err == nil {
+			err = json.Unmarshal(text, &r)
+		}
+		if err != nil || len(b.only) == 0 {
 			return r, err
 		}
-		return r, json.Unmarshal(text, &r)
 	}
-	r = report.Report{Quick: b.quick, Runs: b.runs, Begun: time.Now(), Machine: machine()}
+	began := time.Now()
 	for run := range b.runs {
 		for _, w := range b.workloads() {
 			b.run(ctx, w, run+1)
 		}
 	}
-	r.Rows, r.Took = b.rows, time.Since(r.Begun)
-	return r, nil
+	if from != "" {
+		return r.With(b.rows, began), nil
+	}
+	return report.Report{
+		Quick: b.quick, Runs: b.runs, Begun: began, Machine: machine(), Rows: b.rows, Took: time.Since(began),
+	}, nil
 }
 
 // write shows a report, and writes it into a folder if there is one.

@@ -65,17 +65,20 @@ func (t traffic) start(ctx context.Context, c *crowd) (stop func() error) {
 // rooms than publishers they share them.
 func (t traffic) send(ctx context.Context, c *crowd, publishers []publisher) error {
 	return together(len(publishers), len(publishers), func(p int) error {
-		next := time.Now()
-		for n := p; ctx.Err() == nil; n += len(publishers) {
-			r := c.rooms[n%len(c.rooms)]
+		first, next := p%len(c.rooms), time.Now()
+		if t.pace > 0 { // they don't all send at the same moment
+			next = next.Add(time.Duration(float64(p) * float64(time.Second) / t.pace))
+		}
+		for n := first; ctx.Err() == nil; n += len(publishers) {
+			if n >= len(c.rooms) {
+				n = first
+			}
+			r := c.rooms[n]
 			if t.pace == 0 {
 				if err := c.sendToAll(publishers[p], r, t.contentSize()); err != nil {
 					return err
 				}
 				continue
-			}
-			if n == p { // they don't all send at the same moment
-				next = next.Add(time.Duration(float64(p) * float64(time.Second) / t.pace))
 			}
 			time.Sleep(time.Until(next))
 			if _, err := c.send(publishers[p], r, t.contentSize()); err != nil {

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 func some(workload, peer, key string, values ...float64) (rows Rows) {
@@ -53,6 +54,22 @@ func TestPublishLimit(t *testing.T) {
 	rows = append(rows, some("W4", "bare", "cpuPublish", 50, 100)...)
 	if got, ok := publishLimit(rows); !ok || got.text(2) != "1.50 (1.00–2.00)" {
 		t.Errorf("%v: of 0.8 × 100, then of 1.1 × 100", got)
+	}
+}
+
+// What is measured again replaces all there was of its workload, and that is told.
+func TestReportWith(t *testing.T) {
+	before := Report{Runs: 2, Rows: append(some("W1", "parley", "cpu", 5, 6), some("W4", "bare", "cpuPublish", 9, 9)...)}
+	again := time.Date(2026, 11, 26, 12, 30, 0, 0, time.UTC)
+	after := before.With(some("W4", "bare", "cpuPublish", 7), again)
+	if want := append(some("W1", "parley", "cpu", 5, 6), some("W4", "bare", "cpuPublish", 7)...); !reflect.DeepEqual(after.Rows, want) {
+		t.Errorf("%v", after.Rows)
+	}
+	if len(before.Rows) != 4 || before.Anew != nil {
+		t.Errorf("the one before has become %v", before)
+	}
+	if page := after.Markdown(); !strings.Contains(page, "W4 was measured again on 26 November 2026, 12:30 UTC.") || strings.Contains(page, "W1 was") {
+		t.Error(page)
 	}
 }
 

@@ -3,6 +3,8 @@ package report
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -14,7 +16,24 @@ type Report struct {
 	Machine string        `json:"machine"`
 	Runs    int           `json:"runs"`
 	Quick   bool          `json:"quick"`
-	Rows    Rows          `json:"rows"`
+	// Anew are workloads that were measured again by themselves, and when.
+	Anew map[string]time.Time `json:"anew,omitempty"`
+	Rows Rows                 `json:"rows"`
+}
+
+// With returns the report with rows that were measured since, in place of all that it has of their workloads.
+func (r Report) With(rows Rows, begun time.Time) Report {
+	r.Anew = maps.Clone(r.Anew)
+	if r.Anew == nil {
+		r.Anew = map[string]time.Time{}
+	}
+	anew := map[string]bool{}
+	for _, row := range rows {
+		anew[row.Workload], r.Anew[row.Workload] = true, begun
+	}
+	kept := slices.DeleteFunc(slices.Clone(r.Rows), func(row Row) bool { return anew[row.Workload] })
+	r.Rows = append(kept, rows...)
+	return r
 }
 
 // JSON is the report as a file, a row on each line.
@@ -109,6 +128,9 @@ func (r Report) Markdown() string {
 	}
 	fmt.Fprintf(&b, "%s; %s in %s on %s. ", r.Begun.UTC().Format("2 January 2006"), runs, r.Took.Round(time.Second), r.Machine)
 	b.WriteString("Medians, and in brackets the least and the most. [What is measured, and how](../README.md).\n")
+	for _, workload := range slices.Sorted(maps.Keys(r.Anew)) {
+		fmt.Fprintf(&b, "%s was measured again on %s.\n", workload, r.Anew[workload].UTC().Format("2 January 2006, 15:04 MST"))
+	}
 	if r.Quick {
 		b.WriteString("\n**A quick run: less time, and a fifth of the connections in W3, W7 and W8. Its figures are rough.**\n")
 	}
