@@ -337,15 +337,21 @@ func (stuck) DispatchError(_ context.Context, errs gqlerror.List) *graphql.Respo
 	return &graphql.Response{Errors: errs}
 }
 
+// drainStuck has a node drain whose one connection has an operation that takes as long as it may; drained waits for the end.
+func drainStuck(t *testing.T, service *transport.Service) (conn *transport.Conn, p *peer, drained func()) {
+	conn, p = connect(t, service, transport.Link{Executor: stuck{}})
+	conn.Start("1", &graphql.RawParams{})
+	var draining sync.WaitGroup
+	draining.Go(func() { _ = service.Drain(t.Context(), 0) })
+	synctest.Wait()
+	return conn, p, draining.Wait
+}
+
 // TestDrainWaits: who says something while operations under way are waited for has as long for a farewell as others.
 func TestDrainWaits(t *testing.T) {
 	onConn(t, "for all", func(t *testing.T, service *transport.Service) {
-		conn, p := connect(t, service, transport.Link{Executor: stuck{}})
-		conn.Start("1", &graphql.RawParams{})
 		begin := time.Now()
-		var draining sync.WaitGroup
-		draining.Go(func() { _ = service.Drain(t.Context(), 0) })
-		synctest.Wait()
+		_, p, drained := drainStuck(t, service)
 		p.send("1")
 		p.want("end: " + transport.ReasonDrain.Text)
 		if took := time.Since(begin); took != grace {
@@ -354,7 +360,7 @@ func TestDrainWaits(t *testing.T) {
 		time.Sleep(grace / 2)
 		p.send("bye")
 		p.wantEnd()
-		draining.Wait()
+		drained()
 	})
 }
 
@@ -370,14 +376,10 @@ func TestDrainIsCutShort(t *testing.T) {
 		"its peer goes": func(_ *transport.Conn, p *peer) { _ = p.conn.Close() },
 	} {
 		onConn(t, name, func(t *testing.T, service *transport.Service) {
-			conn, p := connect(t, service, transport.Link{Executor: stuck{}})
-			conn.Start("1", &graphql.RawParams{})
 			begin := time.Now()
-			var draining sync.WaitGroup
-			draining.Go(func() { _ = service.Drain(t.Context(), 0) })
-			synctest.Wait()
+			conn, p, drained := drainStuck(t, service)
 			end(conn, p)
-			draining.Wait()
+			drained()
 			if took := time.Since(begin); took != 0 {
 				t.Errorf("ended after %v", took)
 			}

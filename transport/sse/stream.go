@@ -169,6 +169,9 @@ func (t Single) open(w http.ResponseWriter, r *http.Request, base context.Contex
 // ended gives up the reservation when the connection has ended.
 func (s *stream) ended(reason transport.Reason) {
 	s.unwatch()
+	if s.again != nil {
+		s.again.Stop()
+	}
 	if reason == reasonReplaced {
 		return
 	}
